@@ -1,0 +1,73 @@
+import { z } from 'zod';
+
+/** What an account is for. `isOperator` is a separate flag on the user, not a role. */
+export const Role = z.enum(['RENT', 'LEASE', 'BOTH']);
+export type Role = z.infer<typeof Role>;
+
+/** The one derived word for a node: the most severe of lifecycle, presence and listing, else `busy` or `online`. */
+export const NodeStatus = z.enum([
+  'online',
+  'busy',
+  'maintenance',
+  'offline',
+  'unreachable',
+  'draining',
+  'quarantined',
+  'retired',
+]);
+export type NodeStatus = z.infer<typeof NodeStatus>;
+
+export const NodeLifecycle = z.enum(['registered', 'pending_verification', 'verified', 'quarantined', 'retired']);
+export type NodeLifecycle = z.infer<typeof NodeLifecycle>;
+
+export const NodePresence = z.enum(['online', 'unreachable', 'offline']);
+export type NodePresence = z.infer<typeof NodePresence>;
+
+export const NodeListing = z.enum(['unlisted', 'listed', 'draining', 'maintenance']);
+export type NodeListing = z.infer<typeof NodeListing>;
+
+export const NodeTier = z.enum(['cpu', 'gpu-consumer', 'gpu-datacenter']);
+export type NodeTier = z.infer<typeof NodeTier>;
+
+export const RentalStatus = z.enum([
+  'pending',
+  'starting',
+  'running',
+  'stopping',
+  'ended',
+  'stopped',
+  'failed',
+  'lost',
+]);
+export type RentalStatus = z.infer<typeof RentalStatus>;
+
+/** Where a `starting` rental is. `probing` is the backend's own handshake through the public port. */
+export const RentalPhase = z.enum(['queued', 'pulling', 'creating', 'tunnelling', 'probing']);
+export type RentalPhase = z.infer<typeof RentalPhase>;
+
+/** Why a rental ended, as stored, billed and shown. */
+export const RentalEndReason = z.enum([
+  'destroyed',
+  'balance_exhausted',
+  'run_until',
+  'spend_limit',
+  'host_retired',
+  'host_shutdown',
+  'host_lost',
+  'instance_exited',
+  'disk_overrun',
+  'start_failed',
+]);
+export type RentalEndReason = z.infer<typeof RentalEndReason>;
+
+export const TransactionType = z.enum(['CREDIT', 'DEBIT']);
+export type TransactionType = z.infer<typeof TransactionType>;
+
+export const AccountKind = z.enum(['prepaid', 'earnings', 'payments_in', 'platform_fee']);
+export type AccountKind = z.infer<typeof AccountKind>;
+
+export const TransferState = z.enum(['pending', 'posted', 'voided']);
+export type TransferState = z.infer<typeof TransferState>;
+
+export const ApiKeyScope = z.enum(['read', 'rent', 'host', 'account']);
+export type ApiKeyScope = z.infer<typeof ApiKeyScope>;

@@ -1,0 +1,40 @@
+/** Numbers that both sides of a contract must agree on (`docs/contracts`: each stands here once). */
+export const HEARTBEAT_INTERVAL_MS = 5_000;
+export const UNREACHABLE_AFTER_S = 15;
+export const OFFLINE_AFTER_S = 120;
+/** How long an instance goes on when its host has lost both backend and tunnel. */
+export const LEASE_S = 30 * 60;
+/** A silent host is given up after this long; the rental is then `lost`. */
+export const LOST_AFTER_S = 60 * 60;
+/** After a gap that the backend itself caused, nodes have this long to come back before anything is held against them. */
+export const RESTART_GRACE_S = 60;
+/** A silence up to this long is billed as covered; a longer one is unbilled from its first second. */
+export const COVERED_GAP_S = 15;
+/** SIGTERM grace of a container after access has ended. Unbilled. */
+export const STOP_GRACE_S = 10;
+/** To rent, the balance must cover this many minutes of all running rates plus the new one. */
+export const MIN_PREPAID_MINUTES = 10;
+export const DESIRED_STATE_EVERY_MS = 60_000;
+export const TUNNEL_TOKEN_LIFE_S = 6 * 3600;
+export const TUNNEL_TOKEN_RENEW_EVERY_S = 300;
+/** Before another renter gets a used public port. Longer than a tunnel token lives. */
+export const PORT_REST_S = 24 * 3600;
+export const REPUTATION_START = 100;
+export const REPUTATION_CAP = 200;
+
+export const DEFAULT_PORTS = {
+  web: 3000,
+  api: 8080,
+  frps: 7000,
+  gate: 7080,
+  frpsAdmin: 7500,
+  tunnelFirst: 20_000,
+  tunnelLast: 29_999,
+} as const;
+
+/** Default prices in micro-dollars. */
+export const DEFAULT_PRICES = {
+  cpuCoreHour: 10_000n,
+  ramGibHour: 5_000n,
+  diskGbMonth: 100_000n,
+} as const;
