@@ -8,6 +8,13 @@ import { Uuid } from '../units.js';
  */
 export const GATE_NAMESPACE = '/gate';
 
+/** `aud` of tunnel tokens. `sub` is the node id, `iss` the URL of the gate beside the tunnel server (frps reads discovery there). */
+export const TUNNEL_AUDIENCE = 'frps';
+/** The one name in frps's certificate, whatever host name it is reached by; agents ask for it and trust only our CA. */
+export const TUNNEL_TLS_NAME = 'frps.muster.internal';
+/** frp proxy name of a public port. One name per port keeps frps's metric labels bounded by the port range. */
+export const proxyName = (publicPort: number): string => `p${publicPort}`;
+
 /** A proxy that a node may open: frp name without its `<node>.` prefix, and the one public port it may have. */
 export const GateProxy = z.object({ name: z.string().min(1).max(100), port: z.number().int().min(1).max(65535) });
 export const GateNode = z.object({ node_id: Uuid, proxies: z.array(GateProxy).max(256) });
