@@ -1,0 +1,15 @@
+import { fleetOperations } from './fleet.js';
+import { identityOperations } from './identity.js';
+import { ledgerOperations, marketOperations } from './market.js';
+import { systemOperations } from './system.js';
+
+/** Every HTTP operation, once: controllers, OpenAPI document, typed client and the wrong-account test read this record. */
+export const operations = {
+  ...systemOperations,
+  ...identityOperations,
+  ...fleetOperations,
+  ...marketOperations,
+  ...ledgerOperations,
+} as const;
+export type Operations = typeof operations;
+export type OperationName = keyof Operations;

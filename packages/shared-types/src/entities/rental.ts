@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { RentalEndReason, RentalPhase, RentalStatus } from '../enums.js';
+import { PullProgress } from '../events/agent.js';
+import { Timestamp, UsdString, Uuid } from '../units.js';
+import { OfferId, PricePart } from './offer.js';
+
+export const RentalAction = z.enum(['destroy', 'ssh', 'logs']);
+export type RentalAction = z.infer<typeof RentalAction>;
+
+/** How to get in. `known_hosts` is the one line that lets `StrictHostKeyChecking=yes` succeed. */
+export const ConnectionInfo = z
+  .object({
+    host: z.string(),
+    /** Container port → public port. */
+    ports: z.record(z.string(), z.number().int()),
+    ssh: z.object({ user: z.string(), port: z.number().int(), command: z.string(), known_hosts: z.string() }).nullable(),
+    jupyter: z.object({ port: z.number().int(), url: z.string(), token: z.string() }).nullable(),
+  })
+  .meta({ id: 'ConnectionInfo' });
+export type ConnectionInfo = z.infer<typeof ConnectionInfo>;
+
+/** The running line: cost(t) = settled_usd + floor(rate × covered seconds since billed_through). */
+export const Billing = z
+  .object({
+    dph_total: UsdString,
+    parts: z.array(PricePart),
+    settled_usd: UsdString,
+    billed_seconds: z.number().int(),
+    billed_through: Timestamp.nullable(),
+    /** Settled plus what has been used since; computed for this answer. */
+    cost_usd: UsdString,
+    max_spend_usd: UsdString.nullable(),
+    run_until: Timestamp.nullable(),
+    /** When the market will end it, and why. */
+    deadline_at: Timestamp.nullable(),
+    deadline_by: z.enum(['balance', 'spend_limit', 'run_until']).nullable(),
+  })
+  .meta({ id: 'Billing' });
+
+export const Fault = z.object({ code: z.string(), message: z.string() });
+
+export const RentalView = z
+  .object({
+    id: Uuid,
+    node_id: Uuid,
+    node_name: z.string(),
+    offer_id: OfferId,
+    template: z.string(),
+    image: z.string(),
+    status: RentalStatus,
+    phase: RentalPhase.nullable(),
+    progress: PullProgress.nullable(),
+    /** Milliseconds per finished phase, `total` from rent to running. */
+    phase_ms: z.record(z.string(), z.number()),
+    num_gpus: z.number().int(),
+    gpu_name: z.string().nullable(),
+    cpu_cores: z.number().int(),
+    ram_mb: z.number().int(),
+    disk_gb: z.number().int(),
+    created_at: Timestamp,
+    start_time: Timestamp.nullable(),
+    end_time: Timestamp.nullable(),
+    end_reason: RentalEndReason.nullable(),
+    /** Why it failed or ended, in words for a person; null when all is well. */
+    fault: Fault.nullable(),
+    connection: ConnectionInfo.nullable(),
+    billing: Billing,
+    /** The capacity is free again: the node has reported the container gone. */
+    released: z.boolean(),
+    actions: z.array(RentalAction),
+    warnings: z.array(z.string()),
+  })
+  .meta({ id: 'Rental' });
+export type RentalView = z.infer<typeof RentalView>;
+
+export const RentalEventView = z
+  .object({ at: Timestamp, kind: z.string(), message: z.string() })
+  .meta({ id: 'RentalEvent' });
+
+export const TemplateView = z
+  .object({
+    slug: z.string(),
+    title: z.string(),
+    image: z.string(),
+    ports: z.array(z.number().int()),
+    ssh: z.boolean(),
+    jupyter_port: z.number().int().nullable(),
+  })
+  .meta({ id: 'Template' });
