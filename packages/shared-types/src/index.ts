@@ -5,6 +5,7 @@ export * from './problems.js';
 export * from './entities/inventory.js';
 export * from './events/agent.js';
 export * from './events/gate.js';
+export * from './events/domain.js';
 export * from './entities/account.js';
 export * from './entities/node.js';
 export * from './entities/offer.js';

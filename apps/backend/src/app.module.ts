@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { AgentsModule } from './agents/agents.module.js';
+import { FleetModule } from './fleet/fleet.module.js';
+import { IdentityModule } from './identity/identity.module.js';
+import { LedgerModule } from './ledger/ledger.module.js';
+import { MarketModule } from './market/market.module.js';
+import { PlatformModule } from './platform/platform.module.js';
+import { RentalsModule } from './rentals/rentals.module.js';
+import { TunnelsModule } from './tunnels/tunnels.module.js';
+
+@Module({
+  imports: [PlatformModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule],
+})
+export class AppModule {}
