@@ -57,11 +57,12 @@ CREATE TRIGGER transaction_immutable BEFORE UPDATE OR DELETE ON "Transaction" FO
 CREATE TRIGGER charge_immutable BEFORE UPDATE OR DELETE ON "RentalCharge" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 
 -- Balances follow transfers, once per statement and account, in account order (no deadlock between two batches).
+-- NO KEY: the foreign keys of two concurrent transfers share-lock the same accounts, and neither could then lock them whole.
 CREATE FUNCTION muster_move_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM 1 FROM "LedgerAccount" a
     WHERE a.id IN (SELECT "debitAccountId" FROM moved UNION SELECT "creditAccountId" FROM moved)
-    ORDER BY a.id FOR UPDATE;
+    ORDER BY a.id FOR NO KEY UPDATE;
   UPDATE "LedgerAccount" a SET balance = a.balance + d.delta
     FROM (SELECT account, sum(amount) AS delta FROM (
             SELECT "creditAccountId" AS account, "amountMicro" AS amount FROM moved
