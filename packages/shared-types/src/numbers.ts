@@ -34,6 +34,7 @@ export const DEFAULT_PORTS = {
 
 /** Default prices in micro-dollars. */
 export const DEFAULT_PRICES = {
+  gpuHour: 200_000n,
   cpuCoreHour: 10_000n,
   ramGibHour: 5_000n,
   diskGbMonth: 100_000n,
