@@ -15,7 +15,12 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true, force: true }));
 
 const verifies = (publicKey: string, statement: string, signature: string): boolean =>
-  verify(null, Buffer.from(statement), createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' }), Buffer.from(signature, 'base64url'));
+  verify(
+    null,
+    Buffer.from(statement),
+    createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' }),
+    Buffer.from(signature, 'base64url'),
+  );
 
 describe('the node key', () => {
   it('is made once, private, and stays the same', async () => {
@@ -33,11 +38,12 @@ describe('the node key', () => {
   });
 
   it('signs connect and enrolment, each only for itself', async () => {
-    const { publicKey, signConnect, signEnrol } = await loadOrCreateIdentity(path);
-    expect(verifies(publicKey, connectStatement('nonce', 'node'), signConnect('nonce', 'node'))).toBe(true);
-    expect(verifies(publicKey, enrolStatement('nonce', publicKey), signEnrol('nonce'))).toBe(true);
-    expect(verifies(publicKey, connectStatement('nonce', publicKey), signEnrol('nonce'))).toBe(false);
-    expect(verifies(publicKey, connectStatement('nonce', 'other'), signConnect('nonce', 'node'))).toBe(false);
+    const identity = await loadOrCreateIdentity(path);
+    const { publicKey } = identity;
+    expect(verifies(publicKey, connectStatement('nonce', 'node'), identity.signConnect('nonce', 'node'))).toBe(true);
+    expect(verifies(publicKey, enrolStatement('nonce', publicKey), identity.signEnrol('nonce'))).toBe(true);
+    expect(verifies(publicKey, connectStatement('nonce', publicKey), identity.signEnrol('nonce'))).toBe(false);
+    expect(verifies(publicKey, connectStatement('nonce', 'other'), identity.signConnect('nonce', 'node'))).toBe(false);
   });
 
   it('is closed again when somebody opened it to others', async () => {
@@ -50,7 +56,10 @@ describe('the node key', () => {
   it.each([
     ['nothing', () => ''],
     ['half a key', () => '-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQ'],
-    ['a key of another kind', () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()],
+    [
+      'a key of another kind',
+      () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    ],
   ])('is never replaced when the file holds %s', async (_, content) => {
     const text = content();
     await writeFile(path, text);

@@ -35,10 +35,7 @@ export interface StateDir {
 }
 
 /** `previous`: the version before the last write, when that one is still readable. It is for a person, not for a loop. */
-export type StateRead<T> =
-  | { kind: 'ok'; value: T }
-  | { kind: 'missing' }
-  | { kind: 'corrupt'; message: string; previous: T | null };
+export type StateRead<T> = { kind: 'ok'; value: T } | { kind: 'missing' } | { kind: 'corrupt'; message: string; previous: T | null };
 
 const PRIVATE_DIR = 0o700;
 /** A remapped container root has to pass through, and sees nothing: it cannot list, and every file is 0600. */

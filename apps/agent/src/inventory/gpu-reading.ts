@@ -42,5 +42,11 @@ export interface SmiReport {
 export type SmiReading = { ok: true; report: SmiReport } | { ok: false; fault: SmiFault };
 export const smiFault = (kind: SmiFaultKind, message: string): { ok: false; fault: SmiFault } => ({
   ok: false,
-  fault: { kind, message: message.replace(/[^\x20-\x7e]+/g, ' ').trim().slice(0, 300) },
+  fault: {
+    kind,
+    message: message
+      .replace(/[^\x20-\x7e]+/g, ' ')
+      .trim()
+      .slice(0, 300),
+  },
 });

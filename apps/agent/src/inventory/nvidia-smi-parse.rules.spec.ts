@@ -15,9 +15,14 @@ const faultKind = (xml: string) => {
 
 describe('parseSmiXml', () => {
   it('reads GPUs in the order of the driver', () => {
-    const { gpus, driver_version, cuda_max_good } = report(smiXml([gpuXml({ uuid: 'GPU-a' }), gpuXml({ uuid: 'GPU-b', name: 'NVIDIA L4' })]));
+    const { gpus, driver_version, cuda_max_good } = report(
+      smiXml([gpuXml({ uuid: 'GPU-a' }), gpuXml({ uuid: 'GPU-b', name: 'NVIDIA L4' })]),
+    );
     expect({ driver_version, cuda_max_good }).toEqual({ driver_version: '580.82.07', cuda_max_good: 1300 });
-    expect(gpus.map(({ gpu }) => [gpu.index, gpu.uuid, gpu.name])).toEqual([[0, 'GPU-a', 'RTX 4090'], [1, 'GPU-b', 'L4']]);
+    expect(gpus.map(({ gpu }) => [gpu.index, gpu.uuid, gpu.name])).toEqual([
+      [0, 'GPU-a', 'RTX 4090'],
+      [1, 'GPU-b', 'L4'],
+    ]);
   });
 
   it('reads no GPU where there is none', () => {
@@ -31,7 +36,13 @@ describe('parseSmiXml', () => {
   });
 
   it('says lost when any vital value says so, and unknown when one cannot be read', () => {
-    const states = report(smiXml([gpuXml({ uuid: 'GPU-a', temp: 'GPU is lost' }), gpuXml({ uuid: 'GPU-b', util: '[Unknown Error]' }), gpuXml({ uuid: 'GPU-c', total: 'N/A' })]));
+    const states = report(
+      smiXml([
+        gpuXml({ uuid: 'GPU-a', temp: 'GPU is lost' }),
+        gpuXml({ uuid: 'GPU-b', util: '[Unknown Error]' }),
+        gpuXml({ uuid: 'GPU-c', total: 'N/A' }),
+      ]),
+    );
     expect(states.gpus.map(({ gpu }) => gpu.state)).toEqual(['lost', 'unknown', 'unknown']);
   });
 
@@ -59,13 +70,23 @@ describe('parseSmiXml', () => {
   it('never throws, whatever it is given', () => {
     const whole = smiXml([gpuXml({})]);
     fc.assert(
-      fc.property(fc.nat(whole.length), fc.nat(60), fc.oneof(fc.string(), fc.constantFrom('<gpu>', '</gpu>', 'N/A', '<!--', ']]>', '&#0;', '<![CDATA[')), (at, length, junk) => {
-        const reading = parseSmiXml(whole.slice(0, at) + junk + whole.slice(at + length));
-        expect(typeof reading.ok).toBe('boolean');
-      }),
+      fc.property(
+        fc.nat(whole.length),
+        fc.nat(60),
+        fc.oneof(fc.string(), fc.constantFrom('<gpu>', '</gpu>', 'N/A', '<!--', ']]>', '&#0;', '<![CDATA[')),
+        (at, length, junk) => {
+          const reading = parseSmiXml(whole.slice(0, at) + junk + whole.slice(at + length));
+          expect(typeof reading.ok).toBe('boolean');
+        },
+      ),
       { numRuns: 300 },
     );
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (garbage) => !parseSmiXml(garbage).ok && !parseSmiXml(`<nvidia_smi_log>${garbage}`).ok));
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary', maxLength: 300 }),
+        (garbage) => !parseSmiXml(garbage).ok && !parseSmiXml(`<nvidia_smi_log>${garbage}`).ok,
+      ),
+    );
   });
 });
 
@@ -88,6 +109,9 @@ describe('parseSmiFailure', () => {
 describe('parseComputeCaps', () => {
   it('reads ×100 by UUID and leaves out the rest', () => {
     const caps = parseComputeCaps('GPU-a, 8.9\nGPU-b, 12.0\nGPU-c, [N/A]\nField "compute_cap" is not a valid field\n');
-    expect([...caps]).toEqual([['GPU-a', 890], ['GPU-b', 1200]]);
+    expect([...caps]).toEqual([
+      ['GPU-a', 890],
+      ['GPU-b', 1200],
+    ]);
   });
 });

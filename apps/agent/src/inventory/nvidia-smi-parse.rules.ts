@@ -22,11 +22,15 @@ export function parseSmiXml(output: string): SmiReading {
   const attached = integer(log, 'attached_gpus');
   // `attached_gpus` stands before anything that a tenant can influence (names of its processes come later), so more
   // GPUs than that is not a report of the driver.
-  if (attached !== null && listed.length > attached) return smiFault('unreadable', `nvidia-smi lists ${listed.length} GPUs, the driver has ${attached}`);
+  if (attached !== null && listed.length > attached)
+    return smiFault('unreadable', `nvidia-smi lists ${listed.length} GPUs, the driver has ${attached}`);
   const gpus = listed.map(readGpu).filter((reading) => reading !== null);
   if (new Set(gpus.map(({ gpu }) => gpu.uuid)).size < gpus.length) return smiFault('unreadable', 'nvidia-smi lists one GPU twice');
   const driver_version = text(log, 'driver_version')?.slice(0, 100) ?? null;
-  return { ok: true, report: { driver_version, cuda_max_good: cudaVersion(text(log, 'cuda_version')), gpus, unidentified: listed.length - gpus.length } };
+  return {
+    ok: true,
+    report: { driver_version, cuda_max_good: cudaVersion(text(log, 'cuda_version')), gpus, unidentified: listed.length - gpus.length },
+  };
 }
 
 /** The parsed document, or null when it is cut off, malformed, of another kind, or declares entities of its own. */
@@ -75,7 +79,10 @@ function readInventory(node: XmlNode, uuid: string, index: number): GpuInventory
 }
 
 function readState(node: XmlNode): GpuInventory['state'] {
-  const vital = typeof node === 'object' && !Array.isArray(node) ? Object.fromEntries(Object.entries(node).filter(([name]) => !NOT_STATE.has(name))) : node;
+  const vital =
+    typeof node === 'object' && !Array.isArray(node)
+      ? Object.fromEntries(Object.entries(node).filter(([name]) => !NOT_STATE.has(name)))
+      : node;
   if (saysLost(vital)) return 'lost';
   const measured = ['fb_memory_usage', 'utilization', 'temperature'].map((name) => child(node, name));
   if (measured.some(saysReadError) || integer(node, 'fb_memory_usage', 'total') === null) return 'unknown';
@@ -98,7 +105,10 @@ function readSample(node: XmlNode, { uuid, index, state }: GpuInventory): GpuSam
 function readPower(node: XmlNode): number | null {
   const now = child(node, 'gpu_power_readings');
   return (
-    number(now, 'instant_power_draw') ?? number(now, 'average_power_draw') ?? number(now, 'power_draw') ?? number(node, 'power_readings', 'power_draw')
+    number(now, 'instant_power_draw') ??
+    number(now, 'average_power_draw') ??
+    number(now, 'power_draw') ??
+    number(node, 'power_readings', 'power_draw')
   );
 }
 
@@ -137,7 +147,8 @@ export function parseComputeCaps(output: string): Map<string, number> {
 
 /** What a failed run of nvidia-smi means, from what it printed. "No devices" is a report: none. */
 export function parseSmiFailure(exitCode: number | null, output: string): SmiReading {
-  if (/no devices were found/i.test(output)) return { ok: true, report: { driver_version: null, cuda_max_good: null, gpus: [], unidentified: 0 } };
+  if (/no devices were found/i.test(output))
+    return { ok: true, report: { driver_version: null, cuda_max_good: null, gpus: [], unidentified: 0 } };
   const firstLine = output.split('\n').find((line) => line.trim() !== '') ?? '';
   const driver = /couldn't communicate with the NVIDIA driver|driver\/library version mismatch|failed to initialize NVML/i.test(output);
   if (driver) return smiFault('driver_down', firstLine);

@@ -1,0 +1,55 @@
+import type { Inventory, PreflightRecord } from '@muster/shared-types';
+import type { EngineFacts } from '../docker/types.js';
+import type { GpuSnapshot } from './gpu-watch.rules.js';
+import { isolationOf } from './isolation.rules.js';
+import type { MachineFacts } from './machine-facts.js';
+import { offeredCpuCores, offeredDiskGb, offeredRamMb } from './offer-share.rules.js';
+
+export interface InventoryFacts {
+  machine: MachineFacts;
+  gpus: GpuSnapshot;
+  /** Null while the engine does not answer. */
+  engine: EngineFacts | null;
+  /** Size of the file system of the engine, in bytes. */
+  poolBytes: number;
+  /** References and local template names of the images that are here. */
+  images: readonly string[];
+  preflight: readonly PreflightRecord[];
+  agent_version: string;
+}
+
+/** What the machine says it is, in the words and lengths of the contract. Pure. */
+export function buildInventory({ machine, gpus, engine, poolBytes, images, preflight, agent_version }: InventoryFacts): Inventory {
+  return {
+    hostname: machine.hostname,
+    os: machine.os,
+    kernel: machine.kernel,
+    arch: machine.arch,
+    boot_id: machine.boot_id,
+    cpu_name: machine.cpu_name,
+    cpu_cores: offeredCpuCores(machine.cpus, machine.cpu_quota),
+    cpu_ram_mb: offeredRamMb(machine.ram_mb),
+    disk_gb: offeredDiskGb(poolBytes),
+    gpus: gpus.gpus.slice(0, 64),
+    driver_version: gpus.driver_version,
+    cuda_max_good: gpus.cuda_max_good,
+    docker: engine && {
+      version: engine.version,
+      api_version: engine.apiVersion,
+      storage_driver: engine.storageDriver,
+      userns: engine.userns,
+      runc: engine.runc,
+    },
+    isolation: isolationOf({ runc: engine?.runc ?? null, toolkit: machine.toolkit, hasGpus: gpus.gpus.length > 0 }),
+    images: [...new Set(images)].filter((name) => name.length <= 500).slice(0, 500),
+    preflight: preflight.slice(0, 100),
+    agent_version,
+  };
+}
+
+/** Equal in everything but the measurements of preflight: sending it again would tell the market nothing. */
+export function sameFacts(a: Inventory, b: Inventory): boolean {
+  const facts = (inventory: Inventory): string =>
+    JSON.stringify({ ...inventory, preflight: inventory.preflight.map(({ id, status }) => [id, status]) });
+  return facts(a) === facts(b);
+}
