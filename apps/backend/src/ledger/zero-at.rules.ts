@@ -1,0 +1,100 @@
+import { type MicroUsd } from '@muster/shared-types';
+import { costOf, secondsWithin } from './pricing.rules.js';
+import { secondAfter, secondsOutside, type Stretch } from './whole-seconds.rules.js';
+
+/** A running rental as a line over time: its cost at second t is `costOf(rate, billedSeconds + covered(t)) - settledMicro`. */
+export interface RunningLine {
+  rentalId: string;
+  rateMicroHour: MicroUsd;
+  /** Everything before this second is settled. */
+  billedThroughS: number;
+  billedSeconds: number;
+  settledMicro: MicroUsd;
+  /** Unbilled stretches, known ones only; those before `billedThroughS` do not matter. */
+  gaps: readonly Stretch[];
+  runUntilS: number | null;
+  maxSpendMicro: MicroUsd | null;
+}
+
+export type DeadlineBy = 'run_until' | 'spend_limit' | 'balance';
+export interface Deadline {
+  atS: number;
+  by: DeadlineBy;
+}
+
+/** Ends later than this many seconds ahead are no ends: nobody's balance lasts a century. */
+export const HORIZON_S = 100 * 365 * 86_400;
+
+/** Seconds of a line that are billable in `[start, atS)`, settled ones included. */
+export function billableSeconds(line: RunningLine, atS: number): number {
+  return line.billedSeconds + secondsOutside(line.billedThroughS, Math.max(atS, line.billedThroughS), line.gaps);
+}
+
+/** What a line has used since it was last settled, at second `atS`. */
+export function accrued(line: RunningLine, atS: number): MicroUsd {
+  return costOf(line.rateMicroHour, billableSeconds(line, atS)) - line.settledMicro;
+}
+
+/** When the rental ends by what its renter asked for; null when he set no limit that can be reached. */
+export function ownDeadline(line: RunningLine): Deadline | null {
+  const spendS = spendLimitAt(line);
+  if (line.runUntilS !== null && (spendS === null || line.runUntilS <= spendS)) {
+    return { atS: Math.max(line.runUntilS, line.billedThroughS), by: 'run_until' };
+  }
+  return spendS === null ? null : { atS: spendS, by: 'spend_limit' };
+}
+
+function spendLimitAt(line: RunningLine): number | null {
+  if (line.maxSpendMicro === null) return null;
+  const total = secondsWithin(line.rateMicroHour, line.maxSpendMicro);
+  if (total === null) return null;
+  return secondAfter(line.billedThroughS, Math.max(0, total - line.billedSeconds), line.gaps);
+}
+
+/**
+ * The last second up to which the balance pays for all lines together: greatest T with Σ accrued(T) ≤ prepaid,
+ * each line resting at its own end. Null when that is never passed (within the horizon).
+ * The sum is a step function that never falls, so a binary search over whole seconds is exact.
+ */
+export function zeroAt(prepaidMicro: MicroUsd, lines: readonly RunningLine[]): number | null {
+  if (lines.length === 0) return null;
+  const ends = lines.map((line) => ownDeadline(line)?.atS ?? Infinity);
+  const used = (atS: number): MicroUsd =>
+    lines.reduce((sum, line, index) => sum + accrued(line, Math.min(atS, ends[index] ?? Infinity)), 0n);
+  const first = Math.min(...lines.map((line) => line.billedThroughS));
+  const last = Math.max(...lines.map((line) => line.billedThroughS)) + HORIZON_S;
+  if (used(last) <= prepaidMicro) return null;
+  return greatest(first, last, (atS) => used(atS) <= prepaidMicro);
+}
+
+/** The greatest whole number in `[low, high)` for which `holds`; it holds up to some point and never again. `low` when nowhere. */
+function greatest(low: number, high: number, holds: (n: number) => boolean): number {
+  let yes = low;
+  let no = high;
+  while (no - yes > 1) {
+    const middle = yes + Math.floor((no - yes) / 2);
+    if (holds(middle)) yes = middle;
+    else no = middle;
+  }
+  return yes;
+}
+
+export interface Deadlines {
+  /** When the balance reaches zero; null when it never does. */
+  zeroAtS: number | null;
+  /** Null: nothing ends this rental but its renter. */
+  byRental: ReadonlyMap<string, Deadline | null>;
+}
+
+/** When each of a renter's running rentals ends: the first of its own limits and the moment his balance is used up. */
+export function deadlinesOf(prepaidMicro: MicroUsd, lines: readonly RunningLine[]): Deadlines {
+  const zeroAtS = zeroAt(prepaidMicro, lines);
+  const byRental = new Map<string, Deadline | null>();
+  for (const line of lines) byRental.set(line.rentalId, earlier(ownDeadline(line), zeroAtS));
+  return { zeroAtS, byRental };
+}
+
+function earlier(own: Deadline | null, zeroAtS: number | null): Deadline | null {
+  if (zeroAtS === null || (own !== null && own.atS <= zeroAtS)) return own;
+  return { atS: zeroAtS, by: 'balance' };
+}
