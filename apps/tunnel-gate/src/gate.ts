@@ -32,7 +32,7 @@ export class Gate {
       case 'NewProxy':
         return this.newProxy(request.data.content);
       case 'CloseProxy':
-        return this.allow('CloseProxy');
+        return this.allow('CloseProxy', {});
     }
   }
 
@@ -58,11 +58,12 @@ export class Gate {
   }
 
   private settle(op: string, about: { node_id: string }, verdict: Verdict): FrpAnswer {
-    return verdict.allow ? this.allow(op) : this.refuse(op, about, verdict.reason);
+    return verdict.allow ? this.allow(op, about) : this.refuse(op, about, verdict.reason);
   }
 
-  private allow(op: string): FrpAnswer {
+  private allow(op: string, about: object): FrpAnswer {
     this.count(`${op} allowed`);
+    this.log.debug({ op, ...about }, 'admitted');
     return { reject: false, unchange: true };
   }
 

@@ -19,7 +19,8 @@ const quote = (text: string): string => JSON.stringify(text);
 
 /**
  * frpc.toml. `user` and `clientID` are the node id, so frps keeps the node to one session. Heartbeats are off under
- * tcpMux unless set. Without `trustedCaFile` frpc would take any server for ours.
+ * tcpMux unless set. Without `trustedCaFile` frpc would take any server for ours. At log level info frpc
+ * writes two lines for every call of its admin API, several per second.
  */
 export function renderFrpcConfig(settings: FrpcSettings): string {
   return `user = ${quote(settings.nodeId)}
@@ -29,7 +30,7 @@ serverPort = ${settings.serverPort}
 loginFailExit = false
 
 log.to = ${quote(settings.logPath)}
-log.level = "info"
+log.level = "warn"
 log.maxDays = 3
 log.disablePrintColor = true
 

@@ -6,7 +6,7 @@ import { TokenFile } from './token-file.js';
 import { STABLE_AFTER_MS, describeTunnels, planRental, restartDelayMs, retryDelayMs, type StoreStep } from './tunnel.rules.js';
 import { TunnelError, type ObservedTunnel, type TunnelMapping, type TunnelServer, type Tunnels } from './types.js';
 
-const WATCH_EVERY_MS = 250;
+const WATCH_EVERY_MS = 400;
 /** After a start the admin API needs some 50 ms; a call that comes earlier waits for it this long. */
 const ADMIN_WAIT_MS = 3_000;
 const ADMIN_POLL_MS = 25;
@@ -56,7 +56,8 @@ class NodeTunnels implements Tunnels {
       this.server = server;
       this.stopped = false;
       this.lastAnswerMs = performance.now();
-      await this.frpc.adopt(server);
+      // An frpc that was ended here on purpose has not failed.
+      if (!(await this.frpc.adopt(server))) this.startedAtMs = 0;
       await this.look();
       this.schedule();
     });
