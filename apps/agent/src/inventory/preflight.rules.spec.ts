@@ -90,6 +90,7 @@ describe('preflight', () => {
     ['engine', withEngine({ external: true }), 'warn'],
     ['runc', withEngine({ runc: '1.1.5+ds1' }), 'warn'],
     ['disk_kind', { ...sound, diskKind: 'none' }, 'fail'],
+    ['disk_kind', { ...withEngine({ external: true }), diskKind: 'none' }, 'warn'],
     ['disk', { ...sound, disk: { ...sound.disk, poolBytes: 5e9 } }, 'warn'],
     ['disk', { ...sound, disk: { ...sound.disk, poolBytes: 0 } }, 'fail'],
     ['disk_free', { ...sound, disk: { ...sound.disk, hostFreeBytes: 5e9 } }, 'warn'],
