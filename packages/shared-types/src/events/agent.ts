@@ -134,6 +134,8 @@ export type StartInstance = z.infer<typeof StartInstance>;
 /** An explicit order to remove. The only thing that ever deletes a container. */
 export const AbsentEntry = z.object({
   rental_id: Uuid,
+  /** Comes back in the `gone` report. */
+  epoch: z.number().int().nonnegative().default(0),
   reason: z.string().max(200),
   grace_s: z.number().int().nonnegative().max(600),
   keep_disk: z.boolean(),
@@ -151,6 +153,7 @@ export type DesiredState = z.infer<typeof DesiredState>;
 
 export const StopInstance = z.object({
   rental_id: Uuid,
+  epoch: z.number().int().nonnegative().default(0),
   reason: z.string().max(200).default('stopped'),
   grace_s: z.number().int().nonnegative().max(600).default(10),
   keep_disk: z.boolean().default(false),

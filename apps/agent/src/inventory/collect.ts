@@ -1,0 +1,46 @@
+import type { Inventory } from '@muster/shared-types';
+import type { Engine } from '../docker/types.js';
+import { AGENT_VERSION } from '../version.js';
+import type { GpuWatch } from './gpu-watch.js';
+import { buildInventory } from './inventory.rules.js';
+import { readMachine, toolVersion } from './machine.js';
+import { preflight } from './preflight.rules.js';
+import type { PreflightPolicy } from './preflight-facts.js';
+
+export interface CollectOptions {
+  engine: Engine;
+  gpus: GpuWatch;
+  poolBytes: number;
+  frpcPath: string;
+  policy: PreflightPolicy;
+  /** This clock minus the market's, in seconds; null before the market has told its time. */
+  clockOffsetS: number | null;
+}
+
+/** Measures the machine and its engine once. */
+export async function collectInventory(options: CollectOptions): Promise<Inventory> {
+  const { engine, gpus, poolBytes, frpcPath, policy, clockOffsetS } = options;
+  const [machine, facts, images, free, frpc] = await Promise.all([
+    readMachine(),
+    engine.facts(),
+    engine.healthy() ? engine.listImages() : [],
+    engine.diskFree(),
+    toolVersion(frpcPath, '--version'),
+  ]);
+  const records = preflight(
+    {
+      machine,
+      gpus: gpus.latest(),
+      engine: facts,
+      engineWeaknesses: engine.weaknesses,
+      diskKind: engine.config.externalHost ? 'none' : 'loopback',
+      disk: { poolBytes, poolFreeBytes: free.poolBytes, hostFreeBytes: free.hostBytes },
+      frpc,
+      now_ms: Date.now(),
+      clock_offset_s: clockOffsetS,
+    },
+    policy,
+  );
+  const refs = images.flatMap((image) => image.refs.flatMap((ref) => (ref.endsWith(':latest') ? [ref, ref.slice(0, -':latest'.length)] : [ref])));
+  return buildInventory({ machine, gpus: gpus.latest(), engine: facts, poolBytes, images: refs, preflight: records, agent_version: AGENT_VERSION });
+}

@@ -1,0 +1,60 @@
+import { makeProblem } from '@muster/shared-types';
+import type { Logger } from 'pino';
+import { bootId, bootSeconds } from '../boot-clock.js';
+import type { Engine } from '../docker/types.js';
+import type { NodeIdentity } from '../identity.js';
+import type { DesiredStore } from '../loop/desired-store.js';
+import { type DesiredDoc, type Merge, mergeDesiredState, mergeStart, mergeStop, type Moment } from '../loop/desired.rules.js';
+import type { Loop } from '../loop/loop.js';
+import type { Tunnels } from '../tunnel/types.js';
+import type { ServerHandlers } from './connection.js';
+
+export interface HandlerParts {
+  identity: NodeIdentity;
+  nodeId: string;
+  agentVersion: string;
+  store: DesiredStore;
+  loop: Loop;
+  engine: Engine;
+  tunnels: Tunnels;
+  log: Logger;
+}
+
+const moment = (): Moment => ({ bootId: bootId(), bootS: bootSeconds() });
+const OK = { ok: true } as const;
+
+/** What the agent does with each message of the market. An order is acked after it is on disk. */
+export function serverHandlers(parts: HandlerParts): ServerHandlers {
+  const apply = async (merge: (doc: DesiredDoc, now: Moment) => Merge) => {
+    const merged = merge(parts.store.doc, moment());
+    if (merged.kind === 'refused') {
+      parts.log.warn({ reason: merged.reason }, 'an order of the market was refused');
+      return { ok: false as const, problem: makeProblem('stale_message', { detail: merged.reason }) };
+    }
+    await parts.store.save(merged.doc);
+    parts.loop.heard();
+    parts.loop.wake();
+    return OK;
+  };
+  return {
+    challenge: async ({ nonce }) => ({
+      ok: true,
+      node_id: parts.nodeId,
+      signature: parts.identity.signConnect(nonce, parts.nodeId),
+      agent_version: parts.agentVersion,
+      boot_id: bootId(),
+    }),
+    desired_state: (message) => apply((doc, now) => mergeDesiredState(doc, message, now)),
+    start_instance: (message) => apply((doc, now) => mergeStart(doc, message, now)),
+    stop_instance: (message) => apply((doc, now) => mergeStop(doc, message, now)),
+    drain_node: () => apply((doc) => ({ kind: 'applied', doc: { ...doc, draining: true } })),
+    tunnel_token: async ({ token }) => {
+      await parts.tunnels.setToken(token);
+      return OK;
+    },
+    log_request: async ({ rental_id, tail_lines }) => {
+      const { text, truncated } = await parts.engine.logs(rental_id, tail_lines);
+      return { ok: true, text: text.slice(-1_000_000), truncated };
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import { AbsentEntry, type DesiredState, InstanceFault, InstanceSpec, type StartInstance, type StopInstance, Uuid } from '@muster/shared-types';
+import { z } from 'zod';
+
+/** One instance the server wants, with its deadline on this machine's boot clock (seconds; null = none). */
+export const WantedInstance = z.object({
+  spec: InstanceSpec,
+  deadline_boot_s: z.number().nullable(),
+  /** It has been reported running: from then on it is never made anew, only adopted or reported as ended. */
+  ran: z.boolean(),
+  /** Why this epoch is over here; kept so that a restarted agent says the same. */
+  fault: InstanceFault.nullable(),
+});
+export type WantedInstance = z.infer<typeof WantedInstance>;
+
+/**
+ * The one document the agent keeps on disk: what the server wants here. Times are seconds on the boot clock and mean
+ * nothing after a reboot, which `boot_id` tells.
+ */
+export const DesiredDoc = z.object({
+  cluster_id: Uuid,
+  generation: z.number().int().nonnegative(),
+  boot_id: z.string(),
+  draining: z.boolean(),
+  instances: z.record(z.string(), WantedInstance),
+  absent: z.record(z.string(), AbsentEntry),
+  /** Boot-clock second at which the market or the tunnel was last there: the lease runs from it. */
+  last_contact_boot_s: z.number(),
+});
+export type DesiredDoc = z.infer<typeof DesiredDoc>;
+
+export interface Moment {
+  bootId: string;
+  bootS: number;
+}
+
+export const emptyDoc = (clusterId: string, now: Moment): DesiredDoc => ({
+  cluster_id: clusterId,
+  generation: 0,
+  boot_id: now.bootId,
+  draining: false,
+  instances: {},
+  absent: {},
+  last_contact_boot_s: now.bootS,
+});
+
+export type Merge = { kind: 'applied'; doc: DesiredDoc } | { kind: 'refused'; reason: string };
+
+/** A market restored from an old backup, or another market: nothing it says may delete anything. */
+function refusal(doc: DesiredDoc, clusterId: string | undefined, generation: number | undefined): string | null {
+  if (clusterId !== undefined && clusterId !== doc.cluster_id) {
+    return `the market says it is ${clusterId}, this node belongs to ${doc.cluster_id}; what runs here is kept`;
+  }
+  if (generation !== undefined && generation < doc.generation) {
+    return `generation ${generation} is older than ${doc.generation}; what runs here is kept`;
+  }
+  return null;
+}
+
+/**
+ * The whole state of the node. What it no longer mentions is kept as it was: there is no deletion by omission.
+ * What it orders absent is no longer wanted.
+ */
+export function mergeDesiredState(doc: DesiredDoc, message: DesiredState, now: Moment): Merge {
+  const refused = refusal(doc, message.cluster_id, message.generation);
+  if (refused !== null) return { kind: 'refused', reason: refused };
+  const next: DesiredDoc = {
+    ...doc,
+    generation: message.generation,
+    boot_id: now.bootId,
+    draining: message.draining,
+    instances: { ...doc.instances },
+    absent: Object.fromEntries(message.absent.map((entry) => [entry.rental_id, entry])),
+    last_contact_boot_s: now.bootS,
+  };
+  for (const spec of message.instances) next.instances[spec.rental_id] = wanted(doc.instances[spec.rental_id], spec, now);
+  for (const entry of message.absent) delete next.instances[entry.rental_id];
+  return { kind: 'applied', doc: next };
+}
+
+/** One instance at once, ahead of the whole state that carries the same generation. */
+export function mergeStart(doc: DesiredDoc, message: StartInstance, now: Moment): Merge {
+  const refused = refusal(doc, undefined, message.generation);
+  if (refused !== null) return { kind: 'refused', reason: refused };
+  const { generation, ...spec } = message;
+  if (doc.absent[spec.rental_id]) return { kind: 'refused', reason: 'this instance has been ordered absent' };
+  const instances = { ...doc.instances, [spec.rental_id]: wanted(doc.instances[spec.rental_id], spec, now) };
+  return { kind: 'applied', doc: { ...doc, generation, boot_id: now.bootId, instances } };
+}
+
+/** One removal at once. */
+export function mergeStop(doc: DesiredDoc, message: StopInstance, now: Moment): Merge {
+  const refused = refusal(doc, undefined, message.generation);
+  if (refused !== null) return { kind: 'refused', reason: refused };
+  const { generation, ...entry } = message;
+  const instances = { ...doc.instances };
+  delete instances[entry.rental_id];
+  const absent = { ...doc.absent, [entry.rental_id]: entry };
+  return { kind: 'applied', doc: { ...doc, generation: generation ?? doc.generation, boot_id: now.bootId, instances, absent } };
+}
+
+/** A newer epoch starts over; the same epoch keeps what is known of it and takes the newer deadline. */
+function wanted(before: WantedInstance | undefined, spec: InstanceSpec, now: Moment): WantedInstance {
+  if (before && before.spec.epoch > spec.epoch) return before;
+  const deadline = spec.remaining_s === null ? null : now.bootS + spec.remaining_s;
+  const same = before?.spec.epoch === spec.epoch;
+  return { spec, deadline_boot_s: deadline, ran: same ? before.ran : false, fault: same ? before.fault : null };
+}
+
+/** After a reboot deadlines on the old boot clock mean nothing, and no container has survived: only the server can say more. */
+export function afterReboot(doc: DesiredDoc, now: Moment): DesiredDoc {
+  if (doc.boot_id === now.bootId) return doc;
+  const instances = Object.fromEntries(
+    Object.entries(doc.instances).map(([id, one]) => [id, { ...one, deadline_boot_s: null }]),
+  );
+  return { ...doc, boot_id: now.bootId, instances, last_contact_boot_s: now.bootS };
+}

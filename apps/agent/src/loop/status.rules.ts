@@ -1,0 +1,90 @@
+import type { InstanceBeat, InstanceState, InstanceUpdate, PullProgress, RentalPhase } from '@muster/shared-types';
+import type { z } from 'zod';
+import type { ObservedInstance } from '../docker/types.js';
+import type { DesiredDoc, WantedInstance } from './desired.rules.js';
+import { type Observed, tunnelsUp } from './plan.rules.js';
+
+/** What only this process remembers of an instance: how far it got and how long that took. */
+export interface Trace {
+  progress: z.infer<typeof PullProgress> | null;
+  digest: string | null;
+  phaseMs: Record<string, number>;
+  /** Boot-clock second since which it has run with its tunnels up without a break; null while it does not. */
+  upSince: number | null;
+}
+
+/** What to tell the server of every instance, from what is seen now. Sent when it differs from what was last acked. */
+export function updatesOf(desired: DesiredDoc, observed: Observed, traces: ReadonlyMap<string, Trace>): InstanceUpdate[] {
+  const known = observed.containers !== null;
+  const wanted = Object.values(desired.instances)
+    .filter((one) => known || one.fault)
+    .map((one) => updateOf(one, observed, traces.get(one.spec.rental_id)));
+  if (!known) return wanted;
+  const gone = Object.values(desired.absent)
+    .filter((entry) => isGone(entry.rental_id, entry.keep_disk, observed))
+    .map((entry): InstanceUpdate => ({ rental_id: entry.rental_id, epoch: entry.epoch, state: 'gone' }));
+  return [...wanted, ...gone];
+}
+
+function isGone(rentalId: string, keepDisk: boolean, observed: Observed): boolean {
+  const container = observed.containers?.some((one) => one.rentalId === rentalId) ?? true;
+  const tunnel = observed.tunnels.some((one) => one.rentalId === rentalId);
+  const disk = !keepDisk && observed.disks.has(rentalId);
+  return !container && !tunnel && !disk && !observed.busy.has(rentalId) && !observed.pulling.has(rentalId);
+}
+
+function updateOf(one: WantedInstance, observed: Observed, trace: Trace | undefined): InstanceUpdate {
+  const { spec } = one;
+  const container = observed.containers?.find((item) => item.rentalId === spec.rental_id && item.epoch === spec.epoch);
+  const state = stateOf(one, container, observed);
+  const phase = PHASES[state];
+  return {
+    rental_id: spec.rental_id,
+    epoch: spec.epoch,
+    state,
+    ...(phase && { phase }),
+    ...(container && { container_id: container.containerId }),
+    ...(trace?.digest && { image_digest: trace.digest }),
+    ...(state === 'pulling' && trace?.progress && { progress: trace.progress }),
+    ...(one.fault && { fault: one.fault }),
+    ...(trace && Object.keys(trace.phaseMs).length > 0 && { phase_ms: trace.phaseMs }),
+  };
+}
+
+const PHASES: Partial<Record<InstanceState, RentalPhase>> = {
+  queued: 'queued',
+  pulling: 'pulling',
+  creating: 'creating',
+  tunnelling: 'tunnelling',
+};
+
+/** One word for an instance. `failed`: it never ran; `exited`: it ran and is over. */
+export function stateOf(one: WantedInstance, container: ObservedInstance | undefined, observed: Observed): InstanceState {
+  if (one.fault) return container?.state === 'running' ? 'stopping' : one.ran ? 'exited' : 'failed';
+  if (observed.pulling.has(one.spec.rental_id)) return 'pulling';
+  if (!container) return observed.images.has(one.spec.image) && observed.spoken ? 'creating' : 'queued';
+  if (container.state !== 'running') return 'creating';
+  return one.ran || tunnelsUp(one.spec, container, observed) ? 'running' : 'tunnelling';
+}
+
+/** The instances of a heartbeat: also those that the document does not know, so that the server sees strangers. */
+export function beatsOf(desired: DesiredDoc, observed: Observed, traces: ReadonlyMap<string, Trace>): InstanceBeat[] {
+  return (observed.containers ?? []).map((container) => {
+    const one = desired.instances[container.rentalId];
+    const upSince = traces.get(container.rentalId)?.upSince ?? null;
+    return {
+      rental_id: container.rentalId,
+      epoch: container.epoch,
+      state: one ? stateOf(one, container, observed) : container.state === 'running' ? 'running' : 'exited',
+      tunnel_up: upSince !== null,
+      up_s: upSince === null ? 0 : Math.max(0, observed.bootS - upSince),
+    };
+  });
+}
+
+/** Since when each instance has been up without a break, given what was known before. */
+export function upSince(one: WantedInstance, observed: Observed, before: number | null): number | null {
+  const container = observed.containers?.find((item) => item.rentalId === one.spec.rental_id && item.epoch === one.spec.epoch);
+  const up = container?.state === 'running' && !container.accessCut && !one.fault && tunnelsUp(one.spec, container, observed);
+  return up ? (before ?? observed.bootS) : null;
+}
