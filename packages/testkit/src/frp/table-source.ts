@@ -12,12 +12,13 @@ export type GateAnswer = { ok: boolean; version?: number };
 export class TableSource {
   private http: HttpServer | undefined;
   private io: Server | undefined;
-  private port = 0;
   table: GateTable = { version: 0, jwks: { keys: [] }, nodes: [] };
 
   constructor(
     private readonly secret: string,
     private readonly tunnelServerId: string,
+    /** 0 = any free port, kept from the first `open` on. */
+    private port = 0,
   ) {}
 
   get url(): string {
