@@ -1,1 +1,3 @@
-export {};
+export { createClient, type ClientOptions } from './client.js';
+export * from './generated/client.js';
+export { migrateDeploy, migrationChecksums, type DeployOptions } from './migrate.js';

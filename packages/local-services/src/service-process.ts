@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.js';
 import type { UnixUser } from './unix-user.js';
-import { delay, waitFor, type WaitOptions } from './wait-for.js';
+import { idleDelay, waitFor, type WaitOptions } from './wait-for.js';
 
 const ADOPTED_LOOK_MS = 250;
 const MAX_LOG_BYTES = 16 * 1024 * 1024;
@@ -76,7 +76,7 @@ async function lastLines(file: string): Promise<string> {
 }
 
 async function watchUntilGone(identity: ProcessIdentity): Promise<ServiceExit> {
-  while (await isRunning(identity)) await delay(ADOPTED_LOOK_MS);
+  while (await isRunning(identity)) await idleDelay(ADOPTED_LOOK_MS);
   return { code: null, signal: null };
 }
 

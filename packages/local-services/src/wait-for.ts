@@ -37,3 +37,8 @@ function timedOut(options: WaitOptions, cause: unknown): Error {
 export function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
+
+/** A delay that does not keep the process alive. */
+export function idleDelay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}
