@@ -51,7 +51,7 @@ export class StoreApi {
 
   /** The tcp proxies in the store, also those that do not run. */
   async list(): Promise<StoredProxy[]> {
-    const { proxies } = ProxyList.parse(await this.call('GET', '/api/store/proxies'));
+    const { proxies } = expected(ProxyList, await this.call('GET', '/api/store/proxies'));
     return (proxies ?? []).flatMap((proxy) => {
       const definition = Definition.safeParse(proxy);
       return definition.success ? [fromDefinition(definition.data)] : [];
@@ -60,7 +60,7 @@ export class StoreApi {
 
   /** The status of every proxy that the present session knows; empty while there is no session. */
   async status(): Promise<ProxyStatus[]> {
-    const byType = StatusList.parse((await this.call('GET', '/api/status')) ?? {});
+    const byType = expected(StatusList, (await this.call('GET', '/api/status')) ?? {});
     return (byType['tcp'] ?? []).map((proxy) => ({ name: proxy.name, phase: proxy.status, error: proxy.err }));
   }
 
@@ -80,7 +80,7 @@ export class StoreApi {
 
   private async call(method: string, path: string, body?: unknown, alsoFine: readonly number[] = []): Promise<unknown> {
     const { status, text } = await this.request(method, path, body);
-    if (status < 300) return text === '' ? undefined : (JSON.parse(text) as unknown);
+    if (status < 300) return text === '' ? undefined : jsonOf(text);
     if (alsoFine.includes(status)) return undefined;
     throw new TunnelError(`frpc answered ${status} to ${method} ${path}: ${text.slice(0, 300)}`);
   }
@@ -98,6 +98,20 @@ export class StoreApi {
       throw new TunnelError(`frpc does not answer ${method} ${path}`, { cause: error });
     }
   }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new TunnelError('what answers on the admin port is not frpc', { cause: error });
+  }
+}
+
+function expected<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new TunnelError('frpc answered in a shape that this version does not know', { cause: parsed.error });
+  return parsed.data;
 }
 
 const fromDefinition = ({ name, tcp }: z.output<typeof Definition>): StoredProxy => ({

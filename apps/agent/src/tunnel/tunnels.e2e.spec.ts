@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,8 +12,8 @@ import type { TokenOptions } from '@muster/testkit/frp/tunnel-tokens';
 import { TunnelServerFixture } from '@muster/testkit/frp/tunnel-server';
 import { until } from '@muster/testkit/frp/until';
 import { StoreApi } from './store-api.js';
-import { createTunnels } from './tunnels.js';
-import type { TunnelMapping, TunnelServer, Tunnels } from './types.js';
+import { createTunnels, type TunnelOptions } from './tunnels.js';
+import { TunnelError, type TunnelMapping, type TunnelServer, type Tunnels } from './types.js';
 
 const log = pino({ level: 'silent' });
 const BUILD_FRP_MS = 15 * 60_000;
@@ -76,8 +76,8 @@ class TestNode {
     return this.ports[0] ?? 0;
   }
 
-  another(): Tunnels {
-    return createTunnels({ folder: this.folder, frpcPath: server.binaries.frpc, log });
+  another(over: Partial<TunnelOptions> = {}): Tunnels {
+    return createTunnels({ folder: this.folder, frpcPath: server.binaries.frpc, log, ...over });
   }
 
   async grant(ports: readonly number[]): Promise<void> {
@@ -308,6 +308,34 @@ describe('what stays when something fails', { timeout: TEST_MS }, () => {
     process.kill(pid, 'SIGCONT');
     await until('what was written comes back', () => client.received.includes('stalled'));
     client.close();
+  });
+
+  it('frpc alive but silent for long: it is replaced', async () => {
+    const node = await TestNode.create(1);
+    await node.grant(node.ports);
+    node.tunnels = node.another({ silentLimitMs: 1_000 });
+    await node.tunnels.setServer(node.server);
+    await node.tunnels.setToken(await server.token(node.nodeId));
+    await node.open();
+    const { pid } = await node.record();
+    process.kill(pid, 'SIGSTOP');
+    await until('another frpc runs', async () => (await node.record()).pid !== pid);
+    (await reach(node.port)).close();
+  });
+
+  it('no frpc to be had: says so, keeps trying, and starts when there is one', async () => {
+    const node = await TestNode.create(1);
+    await node.grant(node.ports);
+    const frpcPath = join(node.folder, 'frpc-to-come');
+    node.tunnels = node.another({ frpcPath });
+    await node.tunnels.setServer(node.server);
+    await expect(node.open()).rejects.toThrow(TunnelError);
+    await node.tunnels.setToken(await server.token(node.nodeId));
+    await expect(node.open()).rejects.toThrow(TunnelError);
+    expect(await node.tunnels.observe()).toEqual([]);
+    await symlink(server.binaries.frpc, frpcPath);
+    await until('frpc takes the proxies', () => node.open().then(() => true));
+    (await reach(node.port)).close();
   });
 
   it('agent killed: the stream stays and the next agent adopts frpc', async () => {

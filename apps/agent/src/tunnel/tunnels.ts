@@ -11,13 +11,15 @@ const WATCH_EVERY_MS = 400;
 const ADMIN_WAIT_MS = 3_000;
 const ADMIN_POLL_MS = 25;
 /** An frpc that is alive but silent for so long will not come back. Generous: replacing it cuts live sessions. */
-const SILENT_LIMIT_MS = 60_000;
+const DEFAULT_SILENT_LIMIT_MS = 60_000;
 
 export interface TunnelOptions {
   /** Folder for frpc's files, made 0700. Keep it over restarts: token, store and record of the running frpc lie there. */
   folder: string;
   frpcPath: string;
   log: Logger;
+  /** After this long without an answer a live frpc is replaced. Default 60 s. */
+  silentLimitMs?: number;
 }
 
 export function createTunnels(options: TunnelOptions): Tunnels {
@@ -32,6 +34,7 @@ class NodeTunnels implements Tunnels {
   private readonly frpc: Frpc;
   private readonly token: TokenFile;
   private readonly log: Logger;
+  private readonly silentLimitMs: number;
   private queue: Promise<unknown> = Promise.resolve();
   private server: TunnelServer | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -48,6 +51,7 @@ class NodeTunnels implements Tunnels {
     this.frpc = new Frpc(options.folder, options.frpcPath, options.log);
     this.token = new TokenFile(this.frpc.tokenPath);
     this.log = options.log;
+    this.silentLimitMs = options.silentLimitMs ?? DEFAULT_SILENT_LIMIT_MS;
   }
 
   setServer(server: TunnelServer): Promise<void> {
@@ -183,7 +187,7 @@ class NodeTunnels implements Tunnels {
 
   private async judgeSilence(): Promise<void> {
     this.up = false;
-    if (performance.now() - this.lastAnswerMs < SILENT_LIMIT_MS) return;
+    if (performance.now() - this.lastAnswerMs < this.silentLimitMs) return;
     this.log.error('frpc is alive but does not answer; it is replaced');
     await this.frpc.end();
   }
