@@ -31,11 +31,12 @@ it('makes a rate the sum of its shown parts', () => {
   );
 });
 
-it('prices what a host left out by the market', () => {
-  const rate = rateOf({ numGpus: 0, cpuCores: 2, ramMb: 4096, diskGb: 73 }, unitPrices({}));
+it('adds up as on the price list', () => {
+  const pricing = { gpu_dph: '0.400000', cpu_core_dph: '0.010000', ram_gib_dph: '0.005000', storage_cost: '0.100000', inet_up_cost: '0.000000', inet_down_cost: '0.000000' };
+  const cpu = rateOf({ numGpus: 0, cpuCores: 2, ramMb: 4096, diskGb: 73 }, unitPrices(pricing));
   // 2 × $0.010 + 4 × $0.005 + 73 × $0.10 / 730
-  expect(rate.totalMicroHour).toBe(20_000n + 20_000n + 10_000n);
-  expect(rate.baseMicroHour).toBe(40_000n);
-  expect(unitPrices({ gpu_dph: '0.400000', cpu_core_dph: '0.000001' })).toMatchObject({ gpuHour: 400_000n, cpuCoreHour: 1n, ramGibHour: 5_000n });
-  expect(() => unitPrices({ gpu_dph: 0.4 })).toThrow();
+  expect(cpu.totalMicroHour).toBe(20_000n + 20_000n + 10_000n);
+  expect(cpu.baseMicroHour).toBe(40_000n);
+  const gpu = rateOf({ numGpus: 2, cpuCores: 2, ramMb: 4096, diskGb: 73 }, unitPrices(pricing));
+  expect(gpu.totalMicroHour).toBe(850_000n);
 });

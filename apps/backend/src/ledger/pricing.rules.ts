@@ -1,4 +1,4 @@
-import { DEFAULT_PRICES, formatUsd, HOURS_PER_MONTH, parseUsd, Pricing, SECONDS_PER_HOUR, type MicroUsd, type PricePart } from '@muster/shared-types';
+import { formatUsd, HOURS_PER_MONTH, parseUsd, SECONDS_PER_HOUR, type MicroUsd, type PricePart, type Pricing } from '@muster/shared-types';
 import type { z } from 'zod';
 
 /** Micro-dollars for a total of whole seconds at a rate per hour. Always rounded down, over the whole life of a rental. */
@@ -24,19 +24,15 @@ export interface UnitPrices {
   inetDownGb: MicroUsd;
 }
 
-const StoredPricing = Pricing.partial();
-
-/** Reads `HostNode.pricingConfig`. Prices that a host left out are the market's. Throws on a document that is no pricing. */
-export function unitPrices(pricingConfig: unknown): UnitPrices {
-  const stored = StoredPricing.parse(pricingConfig ?? {});
-  const price = (text: string | undefined, otherwise: MicroUsd): MicroUsd => (text === undefined ? otherwise : parseUsd(text));
+/** A host's prices in micro-dollars. */
+export function unitPrices(pricing: Pricing): UnitPrices {
   return {
-    gpuHour: price(stored.gpu_dph, 0n),
-    cpuCoreHour: price(stored.cpu_core_dph, DEFAULT_PRICES.cpuCoreHour),
-    ramGibHour: price(stored.ram_gib_dph, DEFAULT_PRICES.ramGibHour),
-    diskGbMonth: price(stored.storage_cost, DEFAULT_PRICES.diskGbMonth),
-    inetUpGb: price(stored.inet_up_cost, 0n),
-    inetDownGb: price(stored.inet_down_cost, 0n),
+    gpuHour: parseUsd(pricing.gpu_dph),
+    cpuCoreHour: parseUsd(pricing.cpu_core_dph),
+    ramGibHour: parseUsd(pricing.ram_gib_dph),
+    diskGbMonth: parseUsd(pricing.storage_cost),
+    inetUpGb: parseUsd(pricing.inet_up_cost),
+    inetDownGb: parseUsd(pricing.inet_down_cost),
   };
 }
 
