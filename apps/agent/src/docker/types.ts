@@ -1,4 +1,7 @@
-import type { InstanceFault, InstanceSpec, PullProgress } from '@muster/shared-types';
+import type { InstanceFault, InstanceSpec, InstanceUpdate } from '@muster/shared-types';
+
+/** Bytes and layers of a running pull. */
+export type PullProgress = NonNullable<InstanceUpdate['progress']>;
 
 /**
  * One engine of one node. Two engines on a machine (a second node, tests) need different `stateDir`, `bridge` and

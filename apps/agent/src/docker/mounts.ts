@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises';
+import { run } from './command.js';
+
+/** `\040` and its like in mountinfo. */
+const unescapePath = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+
+export interface MountEntry {
+  target: string;
+  source: string;
+}
+
+/** Mounts of this process's namespace, in the order they were made. */
+export async function listMounts(): Promise<MountEntry[]> {
+  const text = await readFile('/proc/self/mountinfo', 'utf8');
+  return text.split('\n').filter((line) => line !== '').map((line) => {
+    const [fixed = '', rest = ''] = line.split(' - ');
+    return { target: unescapePath(fixed.split(' ')[4] ?? ''), source: unescapePath(rest.split(' ')[1] ?? '') };
+  });
+}
+
+export async function isMounted(target: string): Promise<boolean> {
+  return (await listMounts()).some((mount) => mount.target === target);
+}
+
+/** Unmounts everything at or below a folder, newest first; what is busy is detached and goes with its last user. */
+export async function unmountBelow(folder: string, path?: string): Promise<void> {
+  const targets = (await listMounts()).map((mount) => mount.target);
+  for (const target of targets.filter((t) => t === folder || t.startsWith(`${folder}/`)).reverse()) {
+    const plain = await run('umount', [target], { path });
+    if (plain.code !== 0) await run('umount', ['-l', target], { path });
+  }
+}
+
+/** Loop devices whose file lies below a folder: left over when an unmount was lazy or a mount never happened. */
+export async function detachLoopsBelow(folder: string, path?: string): Promise<void> {
+  const { stdout } = await run('losetup', ['-n', '-l', '-O', 'NAME,BACK-FILE'], { path });
+  for (const line of stdout.split('\n')) {
+    const match = /^(\S+)\s+(\S.*?)(?: \(deleted\))?$/.exec(line.trim());
+    if (match?.[1] && match[2]?.startsWith(`${folder}/`)) await run('losetup', ['-d', match[1]], { path });
+  }
+}

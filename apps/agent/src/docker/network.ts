@@ -1,0 +1,24 @@
+import type Docker from 'dockerode';
+import { statusOf } from './faults.js';
+import { gatewayOf } from './ipv4.rules.js';
+import type { EngineConfig } from './types.js';
+
+/** Docker network of instances: the default one of our own engine, or one of our own, on our bridge, in an external engine. */
+export async function ensureNetwork(docker: Docker, config: EngineConfig): Promise<string> {
+  if (config.externalHost === undefined) return 'bridge';
+  const name = `muster-${config.bridge}`;
+  try {
+    await docker.getNetwork(name).inspect();
+    return name;
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error;
+  }
+  await docker.createNetwork({
+    Name: name,
+    Driver: 'bridge',
+    EnableIPv6: false,
+    IPAM: { Driver: 'default', Config: [{ Subnet: config.subnet, Gateway: gatewayOf(config.subnet).address }] },
+    Options: { 'com.docker.network.bridge.name': config.bridge, 'com.docker.network.bridge.enable_icc': 'false' },
+  });
+  return name;
+}
