@@ -1,0 +1,64 @@
+import { z } from 'zod';
+
+const id = z.string().regex(/^\d{1,10}$/, 'must be a number').transform(Number);
+
+const Environment = z.object({
+  MUSTER_URL: z.url({ protocol: /^https?$/, error: 'must be the address of a market, e.g. http://127.0.0.1:8080' }).optional(),
+  MUSTER_API_KEY: z.string().min(1).optional(),
+  MUSTER_HOME: z.string().startsWith('/', 'must be an absolute folder, e.g. /var/lib/muster').default('/var/lib/muster'),
+  MUSTER_CALLER_UID: id.optional(),
+  MUSTER_CALLER_GID: id.optional(),
+  MUSTER_CALLER_HOME: z.string().startsWith('/', 'must be an absolute folder').optional(),
+  FRPS_PATH: z.string().startsWith('/', 'must be the absolute path of frps').optional(),
+  FRPC_PATH: z.string().startsWith('/', 'must be the absolute path of frpc').optional(),
+  NO_COLOR: z.string().optional(),
+  HOME: z.string().optional(),
+  PATH: z.string().default('/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'),
+});
+
+/** Handed on to the agent of `up` as they are: its own settings, and how it reaches the outside. */
+const HANDED_ON = /^(MUSTER_AGENT_[A-Z_]+|MUSTER_DOCKER_HOST|MUSTER_NVIDIA_SMI|HTTP_PROXY|HTTPS_PROXY|NO_PROXY|LOG_LEVEL|TZ|NODE_EXTRA_CA_CERTS)$/;
+
+/** Everything the command line takes from outside, read once. */
+export interface CliConfig {
+  /** Another market than the one here; from MUSTER_URL. */
+  url: string | undefined;
+  apiKey: string | undefined;
+  /** State of the market of this machine. */
+  home: string;
+  /** The person who called: differs from the process's user when the script went through sudo. */
+  caller: { uid: number; gid: number; home: string | undefined };
+  frpsPath: string | undefined;
+  frpcPath: string | undefined;
+  noColor: boolean;
+  path: string;
+  handedOn: Record<string, string>;
+}
+
+/** The environment is not usable; one line per wrong variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Parses the environment; an empty variable counts as absent. Throws ConfigError. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = Environment.safeParse(given);
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('\n'));
+  const vars = parsed.data;
+  return {
+    url: vars.MUSTER_URL?.replace(/\/+$/, ''),
+    apiKey: vars.MUSTER_API_KEY,
+    home: vars.MUSTER_HOME.replace(/\/+$/, ''),
+    caller: {
+      uid: vars.MUSTER_CALLER_UID ?? process.getuid?.() ?? 0,
+      gid: vars.MUSTER_CALLER_GID ?? process.getgid?.() ?? 0,
+      home: vars.MUSTER_CALLER_HOME ?? vars.HOME,
+    },
+    frpsPath: vars.FRPS_PATH,
+    frpcPath: vars.FRPC_PATH,
+    noColor: vars.NO_COLOR !== undefined,
+    path: vars.PATH,
+    handedOn: Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => HANDED_ON.test(entry[0]))),
+  };
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import { ConfigError, readConfig } from './config.js';
+import { EXIT, type ExitCode } from './output/exit-codes.js';
+import { createIo } from './output/io.js';
+import { runProgram } from './program.js';
+
+async function main(): Promise<ExitCode> {
+  try {
+    const config = readConfig();
+    const { stdout, stderr, stdin } = process;
+    return await runProgram(process.argv.slice(2), { config, io: createIo({ stdout, stderr, stdin, noColor: config.noColor }) });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return EXIT.usage;
+  }
+}
+
+process.exitCode = await main();

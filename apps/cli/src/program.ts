@@ -1,0 +1,34 @@
+import { Command, CommanderError } from 'commander';
+import type { CliContext, Register } from './context.js';
+import { registerMarket } from './market/register.js';
+import { EXIT, type ExitCode } from './output/exit-codes.js';
+import { fail } from './output/io.js';
+
+const REGISTRATIONS: readonly Register[] = [registerMarket];
+
+export function createProgram(context: CliContext): Command {
+  const { io } = context;
+  const program = new Command('muster')
+    .description('Rent machines from anyone, to anyone, over one market')
+    .option('--json', 'print one JSON document instead of words')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .showHelpAfterError('(add --help for usage and an example)')
+    .exitOverride()
+    .hook('preAction', () => {
+      io.json = Boolean(program.opts<{ json?: boolean }>().json);
+    });
+  for (const register of REGISTRATIONS) register(program, context);
+  return program;
+}
+
+/** Runs one command line; the exit code says how it went. */
+export async function runProgram(argv: readonly string[], context: CliContext): Promise<ExitCode> {
+  try {
+    await createProgram(context).parseAsync(argv, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    return fail(context.io, error);
+  }
+}
