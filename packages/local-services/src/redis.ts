@@ -13,6 +13,8 @@ export interface RedisOptions {
   dir: string;
   /** Loopback TCP port; a free one when absent. A server that is adopted keeps its port. */
   port?: number;
+  /** Made up at random unless told. */
+  password?: string;
   /** The program; `redis-server` of Debian's package unless told. */
   command?: string;
 }
@@ -58,7 +60,7 @@ export async function startRedis(options: RedisOptions): Promise<RunningRedis> {
 }
 
 async function chooseRecord(options: RedisOptions): Promise<Pick<ServerRecord, 'port' | 'password'>> {
-  return { port: options.port ?? (await freePort()), password: randomBytes(24).toString('base64url') };
+  return { port: options.port ?? (await freePort()), password: options.password ?? randomBytes(24).toString('base64url') };
 }
 
 async function start(dir: string, record: Pick<ServerRecord, 'port' | 'password'>, options: RedisOptions): Promise<ServiceProcess> {

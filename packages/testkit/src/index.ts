@@ -1,1 +1,6 @@
-export {};
+export { delay, freePort, isPortFree, waitFor, type WaitOptions } from '@muster/local-services';
+export { fakeClock, type FakeClock } from './clock.js';
+export { createEmptyDatabase, createTestDatabase, type TestDatabase } from './postgres.js';
+export { startTestRedis, type TestRedis } from './redis.js';
+export { claimServerDir, reapOrphans, removeServerDir } from './test-servers.js';
+export { testCacheDir } from './test-postgres-server.js';

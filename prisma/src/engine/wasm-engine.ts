@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import * as engineModule from '@prisma/schema-engine-wasm/schema_engine_bg';
 import type { EngineAdapterFactory } from './engine-adapter.js';
@@ -22,8 +23,8 @@ export function lastPanic(): string | undefined {
 
 /** Loads the schema engine that the npm package ships as WebAssembly. */
 export async function loadEngine(datamodels: readonly [string, string][], adapters: EngineAdapterFactory): Promise<SchemaEngine> {
-  const file = new URL('schema_engine_bg.wasm', import.meta.resolve('@prisma/schema-engine-wasm/schema_engine_bg'));
-  const compiled = await WebAssembly.compile(await readFile(fileURLToPath(file)));
+  const entry = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
+  const compiled = await WebAssembly.compile(await readFile(join(dirname(entry), 'schema_engine_bg.wasm')));
   const instance = await WebAssembly.instantiate(compiled, { './schema_engine_bg.js': engineModule });
   engineModule.__wbg_set_wasm(instance.exports);
   (instance.exports['__wbindgen_start'] as (() => void) | undefined)?.();

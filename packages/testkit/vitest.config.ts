@@ -1,0 +1,3 @@
+import { testConfig } from './src/vitest-config.js';
+
+export default testConfig({ postgres: true });
