@@ -65,9 +65,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
 
   onApplicationBootstrap(): void {
     this.#loop = this.singletons.every({ name: 'outbox', everyMs: SAFETY_POLL_MS, run: (signal) => this.#deliver(signal) });
-    this.redis
-      .subscribe(WAKE_CHANNEL, () => this.#loop?.wake())
-      .catch(() => this.#log.warn('wake-ups from other replicas are not heard: the safety poll goes on'));
+    void this.redis.subscribe(WAKE_CHANNEL, () => this.#loop?.wake());
   }
 
   async beforeApplicationShutdown(): Promise<void> {

@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Redis as IoRedis } from 'ioredis';
 import { Config } from '../config.js';
+
+const SUBSCRIBE_PATIENCE_MS = 2_000;
 
 /**
  * The connection to Redis. Every key of `client` is prefixed (config `redisPrefix`); channel names are not,
@@ -32,18 +35,25 @@ export class Redis implements OnApplicationShutdown {
     return this.client.publish(this.channel(name), message);
   }
 
-  /** Calls `listener` for every message on the channel, across reconnects. */
+  /**
+   * Calls `listener` for every message on the channel, across reconnects and also when Redis comes up later.
+   * Resolves when it listens, or after two seconds of trying: boot must not hang on Redis.
+   */
   async subscribe(name: string, listener: (message: string) => void): Promise<void> {
-    const connection = this.duplicate();
+    const connection = this.#connect({ enableOfflineQueue: false, autoResubscribe: false });
     connection.on('message', (_channel: string, message: string) => listener(message));
-    await connection.subscribe(this.channel(name));
+    const listening = new Promise<void>((resolve) => {
+      // Again at every `ready`: a subscription ends with its connection, and one that fails is followed by another `ready`.
+      connection.on('ready', () => connection.subscribe(this.channel(name)).then(() => resolve(), () => connection.disconnect(true)));
+    });
+    await Promise.race([listening, sleep(SUBSCRIBE_PATIENCE_MS, undefined, { ref: false })]);
   }
 
   onApplicationShutdown(): void {
     for (const connection of this.#connections) connection.disconnect();
   }
 
-  #connect(options: { keyPrefix?: string; enableOfflineQueue: boolean }): IoRedis {
+  #connect(options: { keyPrefix?: string; enableOfflineQueue: boolean; autoResubscribe?: boolean }): IoRedis {
     const connection = new IoRedis(this.#config.redisUrl, {
       ...options,
       maxRetriesPerRequest: 1,
