@@ -6,8 +6,8 @@ import type { Table } from './table.js';
 import type { TableFile } from './table-file.js';
 
 export interface BackendLink {
-  connected(): boolean;
-  close(): void;
+  connected: () => boolean;
+  close: () => void;
 }
 
 type Ack = (answer: { ok: true; version: number } | { ok: false; problem: Problem }) => void;

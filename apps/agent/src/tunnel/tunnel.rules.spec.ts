@@ -67,7 +67,7 @@ describe('delays', () => {
   it('of retries double up to 5 s', () => {
     expect([0, 1, 2, 3, 4, 99].map(retryDelayMs)).toEqual([500, 1000, 2000, 4000, 5000, 5000]);
   });
-  it('of restarts are none after a long life and end at 10 s', () => {
-    expect([0, 1, 2, 7, 99].map(restartDelayMs)).toEqual([0, 200, 400, 10_000, 10_000]);
+  it('of restarts come after three lives without an answer and end at 5 s', () => {
+    expect([0, 3, 4, 5, 99].map(restartDelayMs)).toEqual([0, 0, 500, 1_000, 5_000]);
   });
 });

@@ -63,11 +63,15 @@ const RETRY_MAX_MS = 5_000;
 /** How long to wait before a refused proxy is posted anew; frpc by itself would wait 30 s. `attempts` counts from 0. */
 export const retryDelayMs = (attempts: number): number => Math.min(RETRY_FIRST_MS * 2 ** Math.min(attempts, 10), RETRY_MAX_MS);
 
-const RESTART_FIRST_MS = 100;
-const RESTART_MAX_MS = 10_000;
-/** An frpc that lived this long has not failed at start: its end is answered at once. */
-export const STABLE_AFTER_MS = 10_000;
+const RESTART_FIRST_MS = 250;
+const RESTART_MAX_MS = 5_000;
+/** So often a life without an answer may be bad luck (killed before we looked) and costs no pause. */
+const RESTARTS_WITHOUT_PAUSE = 3;
+/** Two starts are never nearer than this, so an frpc that falls over again and again costs little. */
+export const MIN_LIFE_MS = 1_000;
 
-/** Pause before frpc is started again after `failures` short lives in a row. */
-export const restartDelayMs = (failures: number): number =>
-  failures === 0 ? 0 : Math.min(RESTART_FIRST_MS * 2 ** Math.min(failures, 10), RESTART_MAX_MS);
+/** Pause before frpc is started again after `failures` lives in a row in which it never answered. */
+export function restartDelayMs(failures: number): number {
+  const counted = failures - RESTARTS_WITHOUT_PAUSE;
+  return counted <= 0 ? 0 : Math.min(RESTART_FIRST_MS * 2 ** Math.min(counted, 10), RESTART_MAX_MS);
+}

@@ -3,7 +3,7 @@ import { Frpc } from './frpc.js';
 import { establishedTo } from './process-facts.js';
 import { StoreApi, type ProxyStatus } from './store-api.js';
 import { TokenFile } from './token-file.js';
-import { STABLE_AFTER_MS, describeTunnels, planRental, restartDelayMs, retryDelayMs, type StoreStep } from './tunnel.rules.js';
+import { MIN_LIFE_MS, describeTunnels, planRental, restartDelayMs, retryDelayMs, type StoreStep } from './tunnel.rules.js';
 import { TunnelError, type ObservedTunnel, type TunnelMapping, type TunnelServer, type Tunnels } from './types.js';
 
 const WATCH_EVERY_MS = 400;
@@ -42,6 +42,7 @@ class NodeTunnels implements Tunnels {
   private up = false;
   private heldConnections = new Set<string>();
   private startedAtMs = 0;
+  private answered = false;
   private failures = 0;
   private nextStartMs = 0;
   private lastAnswerMs = 0;
@@ -159,14 +160,15 @@ class NodeTunnels implements Tunnels {
     if (nowMs < this.nextStartMs || !(await this.token.exists())) return;
     this.startedAtMs = nowMs;
     this.lastAnswerMs = nowMs;
+    this.answered = false;
     await this.frpc.start(server);
   }
 
   /** Counts a life that has just ended, once, and sets the pause before the next start. */
   private noteEnd(nowMs: number): void {
     if (this.startedAtMs === 0) return;
-    this.failures = nowMs - this.startedAtMs < STABLE_AFTER_MS ? this.failures + 1 : 0;
-    this.nextStartMs = nowMs + restartDelayMs(this.failures);
+    this.failures = this.answered ? 0 : this.failures + 1;
+    this.nextStartMs = Math.max(nowMs + restartDelayMs(this.failures), this.startedAtMs + MIN_LIFE_MS);
     this.startedAtMs = 0;
     this.refused.clear();
     this.log.warn({ failures: this.failures }, 'frpc has ended; it is started again');
@@ -175,6 +177,7 @@ class NodeTunnels implements Tunnels {
   /** Up = a proxy runs, or the same connection to the server has been there at two looks (a refused login does not last). */
   private async judge(statuses: readonly ProxyStatus[]): Promise<void> {
     this.lastAnswerMs = performance.now();
+    this.answered = true;
     if (statuses.some((proxy) => proxy.phase === 'running')) {
       this.up = true;
       return;
