@@ -613,7 +613,9 @@ END $$;
 CREATE TRIGGER transfer_immutable BEFORE UPDATE OR DELETE ON "LedgerTransfer" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 CREATE TRIGGER transfer_not_truncated BEFORE TRUNCATE ON "LedgerTransfer" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 CREATE TRIGGER transaction_immutable BEFORE UPDATE OR DELETE ON "Transaction" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
+CREATE TRIGGER transaction_not_truncated BEFORE TRUNCATE ON "Transaction" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 CREATE TRIGGER charge_immutable BEFORE UPDATE OR DELETE ON "RentalCharge" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
+CREATE TRIGGER charge_not_truncated BEFORE TRUNCATE ON "RentalCharge" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 
 -- Balances follow transfers, once per statement and account, in account order (no deadlock between two batches).
 -- NO KEY: the foreign keys of two concurrent transfers share-lock the same accounts, and neither could then lock them whole.
@@ -641,6 +643,8 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER account_balance_guarded BEFORE UPDATE OF balance ON "LedgerAccount"
+  FOR EACH ROW WHEN (OLD.balance IS DISTINCT FROM NEW.balance) EXECUTE FUNCTION muster_guard_balance();
+CREATE TRIGGER user_balance_guarded BEFORE UPDATE OF balance ON "User"
   FOR EACH ROW WHEN (OLD.balance IS DISTINCT FROM NEW.balance) EXECUTE FUNCTION muster_guard_balance();
 CREATE FUNCTION muster_new_account_empty() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -52,9 +52,10 @@ async function call(message: Request, session: RpcSession, engine: () => Promise
       await withClient(session.fields, (client) => client.query(z.string().parse(params['script'])));
       return null;
     case 'createMigration':
-      // Without a diagnosis on the same instance the engine refuses: it has no shadow database yet.
+    case 'evaluateDataLoss':
+      // Without a diagnosis just before, on the same instance, the engine refuses: it has no shadow database.
       await callEngine(await engine(), 'devDiagnostic', { migrationsList: params['migrationsList'], filters: params['filters'] });
-      return callEngine(await engine(), 'createMigration', params);
+      return callEngine(await engine(), message.method, params);
     default:
       return callEngine(await engine(), message.method, params);
   }
