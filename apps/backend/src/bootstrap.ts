@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { migrateDeploy } from '@muster/prisma';
 import { parseUsd, UsdInput } from '@muster/shared-types';
@@ -15,6 +14,7 @@ import { newId } from './platform/ids.js';
 import { MasterKey } from './platform/master-key.js';
 import { SigningKeys } from './platform/signing-keys.js';
 import { withTx } from './platform/tx.js';
+import { lockBootstrap, prepareMarket, type PreparedMarket } from './prepare-market.js';
 
 export interface BootstrapOptions {
   /** E-mail of the operator's account. */
@@ -26,10 +26,7 @@ export interface BootstrapOptions {
 }
 
 /** What is printed. Secrets appear only when they were made by this very run; afterwards nobody can read them again. */
-export interface Bootstrapped {
-  cluster_id: string;
-  tunnel_server_id: string;
-  tunnel_ports: number;
+export interface Bootstrapped extends PreparedMarket {
   account: { id: string; email: string };
   /** False when the account was there before. */
   created: boolean;
@@ -69,59 +66,11 @@ export async function bootstrapMarket(config: Config, options: BootstrapOptions)
   }
 }
 
-/** The market's own rows: its identity, its tunnel server and one row per public port. Changes nothing that is right already. */
-export async function prepareMarket(db: Db, config: Config, now: Date): Promise<Pick<Bootstrapped, 'cluster_id' | 'tunnel_server_id' | 'tunnel_ports'>> {
-  const caPem = config.tunnel.caFile === undefined ? '' : await readCa(config.tunnel.caFile);
-  return await withTx(db, async (tx) => {
-    await lock(tx);
-    await tx.controlPlane.createMany({ data: [{ id: 1, clusterId: newId(), aliveAt: now }], skipDuplicates: true });
-    const { clusterId } = await tx.controlPlane.findUniqueOrThrow({ where: { id: 1 } });
-    const tunnelServerId = await tunnelServer(tx, config, caPem);
-    return { cluster_id: clusterId, tunnel_server_id: tunnelServerId, tunnel_ports: await portRows(tx, config, tunnelServerId) };
-  });
-}
-
-async function readCa(file: string): Promise<string> {
-  const pem = await readFile(file, 'utf8').catch((error: Error) => {
-    throw new ConfigError(`MUSTER_TUNNEL_CA_FILE: cannot be read (${error.message})`);
-  });
-  if (!pem.includes('BEGIN CERTIFICATE')) throw new ConfigError(`MUSTER_TUNNEL_CA_FILE: ${file} holds no PEM certificate`);
-  return pem;
-}
-
-/** Two of us at once: the second waits and then finds everything made. */
-async function lock(tx: Tx): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('muster-bootstrap', 0))`;
-}
-
-/** The row is known by its name. An empty CA never overwrites one that is there. */
-async function tunnelServer(tx: Tx, { tunnel }: Config, caPem: string): Promise<string> {
-  const { name, publicHost, probeHost, frpsPort, firstPort, lastPort } = tunnel;
-  const fields = { publicHost, probeHost, frpsPort, firstPort, lastPort };
-  const row = await tx.tunnelServer.upsert({
-    where: { name },
-    create: { id: newId(), name, ...fields, caPem },
-    update: { ...fields, ...(caPem === '' ? {} : { caPem }) },
-  });
-  return row.id;
-}
-
-/** Ports outside a range that was narrowed go once nobody holds them. Returns how many ports there are. */
-async function portRows(tx: Tx, { tunnel }: Config, tunnelServerId: string): Promise<number> {
-  await tx.$executeRaw`
-    INSERT INTO "TunnelPort" ("tunnelServerId", port)
-    SELECT ${tunnelServerId}::uuid, port FROM generate_series(${tunnel.firstPort}::int, ${tunnel.lastPort}::int) AS port
-    ON CONFLICT DO NOTHING`;
-  const outside = { OR: [{ port: { lt: tunnel.firstPort } }, { port: { gt: tunnel.lastPort } }] };
-  await tx.tunnelPort.deleteMany({ where: { tunnelServerId, rentalId: null, ...outside } });
-  return await tx.tunnelPort.count({ where: { tunnelServerId } });
-}
-
 async function operatorAccount(db: Db, options: BootstrapOptions, now: Date): Promise<Pick<Bootstrapped, 'account' | 'created' | 'granted' | 'secrets'>> {
   const password = randomPassword();
   const passwordHash = await hashPassword(password);
   return await withTx(db, async (tx) => {
-    await lock(tx);
+    await lockBootstrap(tx);
     const row = { id: newId(), email: options.email, isOperator: true, passwordHash, createdAt: now };
     const { count } = await tx.user.createMany({ data: [row], skipDuplicates: true });
     const user = await tx.user.findUniqueOrThrow({ where: { email: options.email } });

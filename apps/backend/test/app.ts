@@ -5,7 +5,7 @@ import { operations, type ApiKeyInfo, type OperationName, type SessionTokens } f
 import { createTestDatabase, startTestRedis, type TestDatabase, type TestRedis } from '@muster/testkit';
 import { AppModule } from '../src/app.module.js';
 import { closeGracefully, configureApp, listen } from '../src/app.js';
-import { prepareMarket } from '../src/bootstrap.js';
+import { prepareMarket } from '../src/prepare-market.js';
 import { Config, loadConfig } from '../src/config.js';
 import { Clock, FakeClock } from '../src/platform/clock.js';
 import { Db } from '../src/platform/db.js';
