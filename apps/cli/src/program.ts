@@ -1,10 +1,30 @@
 import { Command, CommanderError } from 'commander';
+import { registerAdmin } from './commands/admin.js';
+import { registerKeys } from './commands/keys.js';
+import { registerMoney } from './commands/money.js';
+import { registerNode } from './commands/node.js';
+import { registerOpen } from './commands/open.js';
+import { registerRent } from './commands/rent.js';
+import { registerRentals } from './commands/rentals.js';
+import { registerSearch } from './commands/search.js';
+import { registerSsh } from './commands/ssh.js';
 import type { CliContext, Register } from './context.js';
 import { registerMarket } from './market/register.js';
 import { EXIT, type ExitCode } from './output/exit-codes.js';
 import { fail } from './output/io.js';
 
-const REGISTRATIONS: readonly Register[] = [registerMarket];
+const REGISTRATIONS: readonly Register[] = [
+  registerMarket,
+  registerSearch,
+  registerRent,
+  registerRentals,
+  registerSsh,
+  registerOpen,
+  registerMoney,
+  registerNode,
+  registerKeys,
+  registerAdmin,
+];
 
 export function createProgram(context: CliContext): Command {
   const { io } = context;
