@@ -1,0 +1,151 @@
+import { Prisma, type PrismaClient } from '@muster/prisma';
+
+export interface LedgerCheckResult {
+  id: string;
+  title: string;
+  ok: boolean;
+  violations: number;
+  /** The first few things that break it. */
+  sample: string[];
+}
+
+interface Invariant {
+  id: string;
+  title: string;
+  /** One row per violation, with the name of the thing that breaks the invariant as `what`. */
+  violations: Prisma.Sql;
+}
+
+const BALANCE_BY_TRANSFERS = Prisma.sql`
+  SELECT a.id, a."ownerId", a.kind, a.balance, a.floor,
+         coalesce((SELECT sum("amountMicro") FROM "LedgerTransfer" WHERE "creditAccountId" = a.id), 0)
+         - coalesce((SELECT sum("amountMicro") FROM "LedgerTransfer" WHERE "debitAccountId" = a.id), 0) AS rebuilt
+  FROM "LedgerAccount" a`;
+
+const COST = Prisma.sql`div(r."rateMicroHour"::numeric * r."billedSeconds", 3600)`;
+
+/** What is always true of the money in this market. Each is one query that finds what breaks it. */
+export const INVARIANTS: readonly Invariant[] = [
+  {
+    id: 'sum_zero',
+    title: 'All balances together are zero: every credit has its debit',
+    violations: Prisma.sql`SELECT 'sum ' || sum(balance) AS what FROM "LedgerAccount" HAVING sum(balance) <> 0`,
+  },
+  {
+    id: 'floors',
+    title: 'No account is below its floor',
+    violations: Prisma.sql`SELECT 'account ' || id AS what FROM "LedgerAccount" WHERE balance < floor`,
+  },
+  {
+    id: 'balances_rebuilt',
+    title: 'Balances rebuilt from transfers are the stored ones',
+    violations: Prisma.sql`SELECT 'account ' || id || ': ' || balance || ' stored, ' || rebuilt || ' rebuilt' AS what FROM (${BALANCE_BY_TRANSFERS}) b WHERE balance <> rebuilt`,
+  },
+  {
+    id: 'user_balance',
+    title: 'User.balance is the prepaid account',
+    violations: Prisma.sql`
+      SELECT 'user ' || u.id AS what FROM "User" u LEFT JOIN "LedgerAccount" a ON a."ownerId" = u.id AND a.kind = 'prepaid'
+      WHERE u.balance <> coalesce(a.balance, 0) / 1000000.0`,
+  },
+  {
+    id: 'statement_lines',
+    title: 'Each side of a transfer that touches a person has exactly its line, and no line is without its transfer',
+    violations: Prisma.sql`
+      WITH due AS (
+        SELECT t.id AS transfer, a."ownerId" AS person, side.type, t."amountMicro" / 1000000.0 AS amount
+        FROM "LedgerTransfer" t CROSS JOIN LATERAL (VALUES (t."debitAccountId", 'DEBIT'), (t."creditAccountId", 'CREDIT')) AS side(account, type)
+        JOIN "LedgerAccount" a ON a.id = side.account WHERE a."ownerId" IS NOT NULL)
+      SELECT 'transfer ' || coalesce(d.transfer, l."transferId") AS what
+      FROM due d FULL JOIN "Transaction" l ON l."transferId" = d.transfer AND l."userId" = d.person AND l.type::text = d.type
+      WHERE d.transfer IS NULL OR l.id IS NULL OR l.amount <> d.amount`,
+  },
+  {
+    id: 'charges_settled',
+    title: 'The charges of a rental are its settled amount and its billed seconds, and floor(rate × seconds / 3600)',
+    violations: Prisma.sql`
+      SELECT 'rental ' || r.id AS what FROM "Rental" r
+      LEFT JOIN (SELECT "rentalId", sum("amountMicro") AS amount, sum(seconds) AS seconds FROM "RentalCharge" GROUP BY 1) c ON c."rentalId" = r.id
+      WHERE coalesce(c.amount, 0) <> r."settledMicro" OR coalesce(c.seconds, 0) <> r."billedSeconds" OR r."settledMicro" <> ${COST}`,
+  },
+  {
+    id: 'charges_paid',
+    title: 'Each charge is one transfer of its amount from its renter to its host',
+    violations: Prisma.sql`
+      SELECT 'rental ' || c."rentalId" || ' from ' || c."fromAt" AS what
+      FROM "RentalCharge" c JOIN "Rental" r ON r.id = c."rentalId" JOIN "HostNode" n ON n.id = r."nodeId"
+      LEFT JOIN "LedgerTransfer" t ON t.id = c."transferId"
+      LEFT JOIN "LedgerAccount" p ON p.id = t."debitAccountId" LEFT JOIN "LedgerAccount" e ON e.id = t."creditAccountId"
+      WHERE coalesce(t."amountMicro", 0) <> c."amountMicro"
+        OR (t.id IS NOT NULL AND (t."referenceId" <> r.id OR p."ownerId" <> r."renterId" OR e."ownerId" <> n."ownerId"))
+      UNION ALL
+      SELECT 'transfer ' || t.id FROM "LedgerTransfer" t WHERE t.kind = 'rental' AND NOT EXISTS (SELECT 1 FROM "RentalCharge" c WHERE c."transferId" = t.id)`,
+  },
+  {
+    id: 'no_second_twice',
+    title: 'No second of a rental is billed twice, outside its life, or inside a recorded gap',
+    violations: Prisma.sql`
+      SELECT 'rental ' || c."rentalId" || ' from ' || c."fromAt" AS what FROM "RentalCharge" c JOIN "Rental" r ON r.id = c."rentalId"
+      LEFT JOIN LATERAL (
+        SELECT sum(extract(epoch FROM least(g."toAt", c."toAt") - greatest(g."fromAt", c."fromAt"))) AS seconds
+        FROM "RentalGap" g WHERE g."rentalId" = c."rentalId" AND g."toAt" > c."fromAt" AND g."fromAt" < c."toAt") g ON true
+      WHERE c.seconds <> extract(epoch FROM c."toAt" - c."fromAt") - coalesce(g.seconds, 0)
+        OR c."fromAt" < r."startTime" OR c."toAt" > coalesce(r."endTime", 'infinity')
+        OR EXISTS (SELECT 1 FROM "RentalCharge" o WHERE o."rentalId" = c."rentalId" AND o."fromAt" <> c."fromAt"
+                     AND tstzrange(o."fromAt", o."toAt") && tstzrange(c."fromAt", c."toAt"))`,
+  },
+  {
+    id: 'billed_without_hole',
+    title: 'A rental is settled from its first second to where it says, and to its end once it has ended',
+    violations: Prisma.sql`
+      SELECT 'rental ' || r.id AS what FROM "Rental" r
+      LEFT JOIN (SELECT "rentalId", sum(extract(epoch FROM "toAt" - "fromAt")) AS length FROM "RentalCharge" GROUP BY 1) c ON c."rentalId" = r.id
+      WHERE r."startTime" IS NOT NULL
+        AND (coalesce(c.length, 0) <> extract(epoch FROM r."billedThrough" - r."startTime") OR (r."endTime" IS NOT NULL AND r."billedThrough" <> r."endTime"))`,
+  },
+  {
+    id: 'limits_kept',
+    title: 'No rental cost more than its spend limit or ran past its run_until',
+    violations: Prisma.sql`
+      SELECT 'rental ' || id AS what FROM "Rental"
+      WHERE "settledMicro" > "maxSpendMicro" OR ("runUntil" IS NOT NULL AND "startTime" IS NOT NULL AND "billedThrough" > greatest("runUntil", "startTime"))`,
+  },
+  {
+    id: 'failed_free',
+    title: 'A rental that never ran cost nothing',
+    violations: Prisma.sql`
+      SELECT 'rental ' || r.id AS what FROM "Rental" r
+      WHERE (r.status = 'failed' OR r."startTime" IS NULL)
+        AND (r."settledMicro" <> 0 OR EXISTS (SELECT 1 FROM "RentalCharge" c WHERE c."rentalId" = r.id) OR EXISTS (SELECT 1 FROM "LedgerTransfer" t WHERE t."referenceId" = r.id))`,
+  },
+  {
+    id: 'claims',
+    title: 'What a node counts as used is what its unreleased rentals hold, and a released rental holds nothing',
+    violations: Prisma.sql`
+      SELECT 'node ' || n.id AS what FROM "HostNode" n
+      LEFT JOIN (SELECT "nodeId", sum("cpuCores") AS cpu, sum("ramMb") AS ram, sum("diskGb") AS disk FROM "Rental" WHERE "releasedAt" IS NULL GROUP BY 1) r ON r."nodeId" = n.id
+      WHERE n."cpuUsed" <> coalesce(r.cpu, 0) OR n."ramMbUsed" <> coalesce(r.ram, 0) OR n."diskGbUsed" <> coalesce(r.disk, 0)
+      UNION ALL
+      SELECT 'rental ' || r.id FROM "Rental" r
+      LEFT JOIN (SELECT "rentalId", count(*) AS held FROM "Gpu" WHERE "rentalId" IS NOT NULL GROUP BY 1) g ON g."rentalId" = r.id
+      WHERE coalesce(g.held, 0) <> CASE WHEN r."releasedAt" IS NULL THEN r."numGpus" ELSE 0 END
+        OR (r."releasedAt" IS NOT NULL AND EXISTS (SELECT 1 FROM "TunnelPort" p WHERE p."rentalId" = r.id))`,
+  },
+];
+
+const SAMPLE = 5;
+
+/** Runs every invariant on one unchanging view of the database. */
+export async function checkLedger(db: PrismaClient): Promise<LedgerCheckResult[]> {
+  const inOneView = { isolationLevel: Prisma.TransactionIsolationLevel.RepeatableRead, timeout: 60_000, maxWait: 10_000 };
+  return await db.$transaction(async (tx) => {
+    const results: LedgerCheckResult[] = [];
+    for (const { id, title, violations } of INVARIANTS) {
+      const [row] = await tx.$queryRaw<{ count: bigint; sample: string[] | null }[]>`
+        SELECT count(*) AS count, (array_agg(what))[1:${SAMPLE}::int] AS sample FROM (${violations}) v`;
+      const count = Number(row?.count ?? 0);
+      results.push({ id, title, ok: count === 0, violations: count, sample: row?.sample ?? [] });
+    }
+    return results;
+  }, inOneView);
+}

@@ -1,0 +1,91 @@
+import type { MicroUsd } from '@muster/shared-types';
+import type { Tx } from '../platform/db.js';
+import { dateOfSecond } from './whole-seconds.rules.js';
+
+/** Settle this rental through that whole second; the caller vouches that everything before it outside the known gaps was covered. */
+export interface SettleTarget {
+  rentalId: string;
+  throughS: number;
+}
+
+export interface Settled {
+  rentals: number;
+  amountMicro: MicroUsd;
+}
+
+/** One settling of many rentals at a time; single ones are kept apart by the locks of their own rows. */
+const SETTLE_LOCK = 7_311_203_042n;
+
+export async function lockSettling(tx: Tx): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(${SETTLE_LOCK})`;
+}
+
+/**
+ * Settles any number of rentals in one statement: cost = floor(rate × all billable seconds / 3600) − settled.
+ * Each stretch starts where the last one ended (`billedThrough`) and is a row of `RentalCharge`, whose key and exclusion
+ * constraint refuse a second bill for the same second. A target that is not ahead of `billedThrough` changes nothing.
+ * Users and rentals must be locked before it, in that order.
+ */
+export async function settleLocked(tx: Tx, targets: readonly SettleTarget[], now: Date): Promise<Settled> {
+  const ids = targets.map((target) => target.rentalId);
+  const through = targets.map((target) => dateOfSecond(target.throughS).toISOString());
+  const at = now.toISOString();
+  const rows = await tx.$queryRaw<{ rentals: bigint; amount: bigint }[]>`
+    WITH due AS MATERIALIZED (
+      SELECT r.id, r."renterId" AS renter, n."ownerId" AS host, r."billedThrough" AS from_at, t.through AS to_at,
+             r."rateMicroHour" AS rate, r."billedSeconds" AS seconds_before, r."settledMicro" AS settled,
+             extract(epoch FROM t.through - r."billedThrough")::bigint - coalesce(g.seconds, 0) AS seconds
+      FROM unnest(${ids}::uuid[], ${through}::timestamptz[]) AS t(id, through)
+      JOIN "Rental" r ON r.id = t.id AND r."billedThrough" < t.through
+      JOIN "HostNode" n ON n.id = r."nodeId"
+      LEFT JOIN LATERAL (
+        SELECT sum(extract(epoch FROM least(g."toAt", t.through) - greatest(g."fromAt", r."billedThrough")))::bigint AS seconds
+        FROM "RentalGap" g WHERE g."rentalId" = r.id AND g."toAt" > r."billedThrough" AND g."fromAt" < t.through
+      ) g ON true
+    ), priced AS MATERIALIZED (
+      SELECT d.*, gen_random_uuid() AS transfer, p.id AS prepaid, e.id AS earnings,
+             div(d.rate::numeric * (d.seconds_before + d.seconds), 3600)::bigint - d.settled AS amount
+      FROM due d
+      LEFT JOIN "LedgerAccount" p ON p."ownerId" = d.renter AND p.kind = 'prepaid'
+      LEFT JOIN "LedgerAccount" e ON e."ownerId" = d.host AND e.kind = 'earnings'
+    ), transfers AS (
+      INSERT INTO "LedgerTransfer" (id, "debitAccountId", "creditAccountId", "amountMicro", kind, "referenceId", memo, "createdAt")
+      SELECT transfer, prepaid, earnings, amount, 'rental', id, seconds || ' s', ${at}::timestamptz FROM priced WHERE amount > 0
+    ), charges AS (
+      INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro", "transferId")
+      SELECT id, from_at, to_at, seconds, amount, CASE WHEN amount > 0 THEN transfer END FROM priced
+    ), lines AS (
+      INSERT INTO "Transaction" (id, "userId", amount, type, "referenceId", "transferId", kind, memo, "createdAt")
+      SELECT gen_random_uuid(), side.person, p.amount / 1000000.0, side.type::"TransactionType", p.id, p.transfer, 'rental', p.seconds || ' s', ${at}::timestamptz
+      FROM priced p CROSS JOIN LATERAL (VALUES (p.renter, 'DEBIT'), (p.host, 'CREDIT')) AS side(person, type)
+      WHERE p.amount > 0
+    ), moved AS (
+      UPDATE "Rental" r SET "billedThrough" = p.to_at, "billedSeconds" = p.seconds_before + p.seconds, "settledMicro" = p.settled + p.amount,
+             "updatedAt" = ${at}::timestamptz
+      FROM priced p WHERE r.id = p.id
+    )
+    SELECT count(*) AS rentals, coalesce(sum(amount), 0)::bigint AS amount FROM priced`;
+  return { rentals: Number(rows[0]?.rentals ?? 0), amountMicro: BigInt(rows[0]?.amount ?? 0n) };
+}
+
+/** Makes the accounts that settling these rentals needs. */
+export async function ensureRentalAccounts(tx: Tx, rentalIds: readonly string[]): Promise<void> {
+  await tx.$executeRaw`
+    INSERT INTO "LedgerAccount" (id, "ownerId", kind, floor)
+    SELECT gen_random_uuid(), w.owner, w.kind::"AccountKind", 0
+    FROM (SELECT DISTINCT side.owner, side.kind
+          FROM "Rental" r JOIN "HostNode" n ON n.id = r."nodeId"
+          CROSS JOIN LATERAL (VALUES (r."renterId", 'prepaid'), (n."ownerId", 'earnings')) AS side(owner, kind)
+          WHERE r.id = ANY(${[...rentalIds]}::uuid[])) w
+    WHERE NOT EXISTS (SELECT 1 FROM "LedgerAccount" a WHERE a."ownerId" = w.owner AND a.kind = w.kind::"AccountKind")
+    ORDER BY w.owner, w.kind
+    ON CONFLICT DO NOTHING`;
+}
+
+/** Locks the renters and then the rentals, in the order that everybody keeps. */
+export async function lockForSettling(tx: Tx, rentalIds: readonly string[]): Promise<void> {
+  const ids = [...rentalIds];
+  await tx.$executeRaw`
+    SELECT 1 FROM "User" WHERE id IN (SELECT "renterId" FROM "Rental" WHERE id = ANY(${ids}::uuid[])) ORDER BY id FOR NO KEY UPDATE`;
+  await tx.$executeRaw`SELECT 1 FROM "Rental" WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+}

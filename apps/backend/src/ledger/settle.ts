@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { Db } from '../platform/db.js';
+import { withTx } from '../platform/tx.js';
+import { CoveredMarks, type InstanceKey } from './covered-marks.js';
+import { ensureRentalAccounts, lockForSettling, lockSettling, settleLocked, type Settled, type SettleTarget } from './settle.store.js';
+import { floorSecond } from './whole-seconds.rules.js';
+
+/** Running time after which a rental is settled whatever happens. */
+export const SETTLE_EVERY_S = 3_600;
+/** Rentals in one transaction; the renters among them cannot rent for as long as it takes. */
+const AT_ONCE = 10_000;
+
+interface RunningRow extends InstanceKey {
+  deadlineAt: Date | null;
+}
+
+/** Settles running rentals through the last moment that is known to be covered. What ends them settles the rest. */
+@Injectable()
+export class Settler {
+  constructor(
+    private readonly db: Db,
+    private readonly marks: CoveredMarks,
+  ) {}
+
+  /** Everything that has run for an hour since it was last settled. On any replica, any number of times. */
+  async settleDue(now: Date): Promise<Settled> {
+    const since = new Date(now.getTime() - SETTLE_EVERY_S * 1_000);
+    const rows = await this.db.client.rental.findMany({
+      where: { status: 'running', billedThrough: { lte: since } },
+      select: { id: true, nodeId: true, epoch: true, deadlineAt: true },
+      orderBy: { id: 'asc' },
+      take: AT_ONCE,
+    });
+    return await this.#settle(rows.map(toRunning), now);
+  }
+
+  /** What this person pays and earns by running rentals, before a statement is shown. */
+  async settleOf(userId: string, now: Date): Promise<Settled> {
+    const rows = await this.db.client.rental.findMany({
+      where: { status: 'running', OR: [{ renterId: userId }, { node: { ownerId: userId } }] },
+      select: { id: true, nodeId: true, epoch: true, deadlineAt: true },
+      take: AT_ONCE,
+    });
+    return await this.#settle(rows.map(toRunning), now);
+  }
+
+  async #settle(rows: readonly RunningRow[], now: Date): Promise<Settled> {
+    const marks = await this.marks.read(rows);
+    const targets = rows.flatMap((row) => targetOf(row, marks.get(row.rentalId), now));
+    if (targets.length === 0) return { rentals: 0, amountMicro: 0n };
+    return await withTx(this.db, async (tx) => {
+      const ids = targets.map((target) => target.rentalId);
+      await lockSettling(tx);
+      await lockForSettling(tx, ids);
+      await ensureRentalAccounts(tx, ids);
+      return await settleLocked(tx, targets, now);
+    });
+  }
+}
+
+const toRunning = ({ id, ...row }: { id: string; nodeId: string; epoch: number; deadlineAt: Date | null }): RunningRow => ({ rentalId: id, ...row });
+
+/** Never past what is covered, never past the deadline: its end is exact even when the ender comes late. */
+function targetOf(row: RunningRow, mark: Date | undefined, now: Date): SettleTarget[] {
+  if (!mark) return [];
+  const limits = [mark, now, ...(row.deadlineAt ? [row.deadlineAt] : [])].map(floorSecond);
+  return [{ rentalId: row.rentalId, throughS: Math.min(...limits) }];
+}
