@@ -1,4 +1,22 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
+import { IdentityModule } from '../identity/identity.module.js';
+import { AgentEntry, AgentGateway } from './agent.gateway.js';
+import { Handlers } from './agent.handlers.js';
+import { AgentSockets } from './agent-sockets.js';
+import { ClusterId } from './cluster-id.js';
+import { ControlOutage } from './control-outage.js';
+import { DesiredStates } from './desired-state.js';
+import { Dispatch } from './dispatch.js';
+import { NodePush } from './node-push.js';
+import { Prove } from './prove.js';
+import { SocketModule } from './socket.module.js';
+import { Upkeep } from './upkeep.js';
 
-@Module({})
+/** The agents' sockets. Global: whoever changes what a node should run tells it through `NodePush`. */
+@Global()
+@Module({
+  imports: [IdentityModule, SocketModule],
+  providers: [AgentEntry, AgentGateway, AgentSockets, ClusterId, ControlOutage, DesiredStates, Dispatch, Handlers, NodePush, Prove, Upkeep],
+  exports: [ClusterId, ControlOutage, NodePush],
+})
 export class AgentsModule {}

@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import { fail, type AckOf, type FromAgent, type Inventory, type Payload, type Problem, type Result } from '@muster/shared-types';
+import { applyInventory } from '../fleet/apply-inventory.js';
+import { Heartbeats } from '../fleet/heartbeats.js';
+import { Presence } from '../fleet/presence.js';
+import { Db } from '../platform/db.js';
+import { withTx } from '../platform/tx.js';
+import type { AgentSession, Proof } from './agent-session.js';
+
+type Nack = { ok: false; problem: Problem };
+/** A message without a handler does not compile. Handlers of messages that need a proof get it. */
+export type AgentHandlers = { [K in FromAgent]: (session: AgentSession, payload: Payload<K>) => Promise<AckOf<K> | Nack> };
+
+const UNPROVEN_CHECK_MS = 60_000;
+const OK = { ok: true } as const;
+
+@Injectable()
+export class Handlers {
+  constructor(
+    private readonly db: Db,
+    private readonly heartbeats: Heartbeats,
+    private readonly presence: Presence,
+  ) {}
+
+  readonly all: AgentHandlers = {
+    heartbeat: async (session, payload) => {
+      const node = await this.#beatingNode(session, payload.node_id);
+      if (!node.ok) return node;
+      return this.heartbeats.beat({ heartbeat: payload, generation: node.value.generation, proven: node.value.proven, via: 'socket' });
+    },
+    inventory: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.#inventory(nodeId, payload.inventory)),
+    instance_update: () => Promise.resolve(OK),
+    goodbye: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.presence.goodbye(nodeId)),
+  };
+
+  async #ofOwnNode(session: AgentSession, nodeId: string, run: (proof: Proof) => Promise<void>): Promise<typeof OK | Nack> {
+    if (session.proof?.nodeId !== nodeId) return fail('not_found', { detail: 'This socket speaks for another node' });
+    await run(session.proof);
+    return OK;
+  }
+
+  #inventory(nodeId: string, inventory: Inventory): Promise<void> {
+    return withTx(this.db, (tx) => applyInventory(tx, nodeId, inventory));
+  }
+
+  /** The proven node, or one of the same owner that beats without a proof; that one is looked up once a minute. */
+  async #beatingNode(session: AgentSession, nodeId: string): Promise<Result<{ generation: bigint; proven: boolean }>> {
+    if (session.proof?.nodeId === nodeId) return { ok: true, value: { generation: session.generation, proven: true } };
+    const known = session.unproven;
+    const now = performance.now();
+    if (known?.nodeId === nodeId && now - known.checkedMs < UNPROVEN_CHECK_MS) return { ok: true, value: { generation: known.generation, proven: false } };
+    const node = await this.db.client.hostNode.findFirst({
+      where: { id: nodeId, ownerId: session.ownerId, lifecycle: { not: 'retired' } },
+      select: { generation: true },
+    });
+    if (!node) return fail('not_found', { detail: 'This account has no such node' });
+    session.unproven = { nodeId, generation: node.generation, checkedMs: now };
+    return { ok: true, value: { generation: node.generation, proven: false } };
+  }
+}

@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common';
+import { HEARTBEAT_INTERVAL_MS, LEASE_S, type AckOf, type Heartbeat } from '@muster/shared-types';
+import { Clock } from '../platform/clock.js';
+import { HTTP_INTERVAL_MS } from './presence.rules.js';
+import { Presence } from './presence.js';
+
+export interface Beat {
+  heartbeat: Heartbeat;
+  /** Newest desired state that the caller knows of. */
+  generation: bigint;
+  /** Came over a socket that proved the node key: only then what it says of instances counts. */
+  proven: boolean;
+  via: 'socket' | 'http';
+}
+
+/** One heartbeat, over whichever edge it came. The caller has checked whose node it is. */
+@Injectable()
+export class Heartbeats {
+  constructor(
+    private readonly presence: Presence,
+    private readonly clock: Clock,
+  ) {}
+
+  async beat({ heartbeat, generation, via }: Beat): Promise<AckOf<'heartbeat'>> {
+    const at = this.clock.now();
+    await this.presence.onBeat(heartbeat.node_id, at, via);
+    return {
+      ok: true,
+      server_time: at.toISOString(),
+      next_interval_ms: via === 'http' ? HTTP_INTERVAL_MS : HEARTBEAT_INTERVAL_MS,
+      lease_s: LEASE_S,
+      generation: Number(generation),
+    };
+  }
+}
