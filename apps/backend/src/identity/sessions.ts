@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { JWK } from 'jose';
-import { fail, ok, type Result, type SessionTokens as SessionTokensView } from '@muster/shared-types';
+import { fail, ok, Uuid, type Result, type SessionTokens as SessionTokensView } from '@muster/shared-types';
 import type { Prisma } from '@muster/prisma';
 import { Config } from '../config.js';
 import { Clock } from '../platform/clock.js';
@@ -57,6 +57,7 @@ export class Sessions implements TokenVerifier, OnModuleInit {
   }
 
   async principal(claims: SessionClaims): Promise<Result<UserPrincipal>> {
+    if (!Uuid.safeParse(claims.sid).success) return fail('session_expired', { hint: 'Sign in again' });
     const session = await this.#live.get(claims.sid, () => this.#find(claims.sid));
     const over = !session || session.revokedAt || session.expiresAt <= this.clock.now() || session.user.disabledAt;
     if (over || session.userId !== claims.sub) return fail('session_expired', { hint: 'Sign in again' });

@@ -28,7 +28,7 @@ interface Row {
 /** RS256 keys by purpose: sealed in Postgres, shared by all replicas, rotated every 30 days with overlap. */
 @Injectable()
 export class SigningKeys {
-  readonly #cache = new Map<KeyPurpose, { at: number; rows: Row[] }>();
+  readonly #cache = new Map<KeyPurpose, { at: number; rows: Promise<Row[]> }>();
   readonly #opened = new Map<string, CryptoKey>();
 
   constructor(
@@ -50,25 +50,28 @@ export class SigningKeys {
     return { keys: rows.map((row) => ({ ...row.publicJwk, kid: row.kid, alg: 'RS256', use: 'sig' })) };
   }
 
-  /** The public key of a token; looks again in Postgres when it is not known, since another replica may have made it. */
+  /** The public key of a token; looks again in Postgres when it is not known, since another replica may have made it just now. */
   async publicKey(purpose: KeyPurpose, kid: string): Promise<JWK | undefined> {
-    const known = (await this.jwks(purpose)).keys.find((key) => key.kid === kid);
-    if (known || this.#ageMs(purpose) < 1_000) return known;
+    const named = async () => (await this.jwks(purpose)).keys.find((key) => key.kid === kid);
+    const known = await named();
+    if (known) return known;
     this.#cache.delete(purpose);
-    return (await this.jwks(purpose)).keys.find((key) => key.kid === kid);
+    return await named();
   }
 
-  #ageMs(purpose: KeyPurpose): number {
-    return performance.now() - (this.#cache.get(purpose)?.at ?? -Infinity);
-  }
-
-  async #rows(purpose: KeyPurpose): Promise<Row[]> {
+  /** Callers at the same time share one look-up; a failed one is not kept. */
+  #rows(purpose: KeyPurpose): Promise<Row[]> {
     const cached = this.#cache.get(purpose);
-    if (cached && this.#ageMs(purpose) < CACHE_MS) return cached.rows;
+    if (cached && performance.now() - cached.at < CACHE_MS) return cached.rows;
+    const entry = { at: performance.now(), rows: this.#read(purpose) };
+    this.#cache.set(purpose, entry);
+    entry.rows.catch(() => this.#cache.get(purpose) === entry && this.#cache.delete(purpose));
+    return entry.rows;
+  }
+
+  async #read(purpose: KeyPurpose): Promise<Row[]> {
     const rows = await this.db.client.signingKey.findMany({ where: { purpose }, orderBy: { createdAt: 'desc' } });
-    const typed = rows.map((row) => ({ ...row, publicJwk: row.publicJwk as JWK }));
-    this.#cache.set(purpose, { at: performance.now(), rows: typed });
-    return typed;
+    return rows.map((row) => ({ ...row, publicJwk: row.publicJwk as JWK }));
   }
 
   /** Two replicas that find no key make one: the lock lets the second see the first's. */
