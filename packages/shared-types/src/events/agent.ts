@@ -10,6 +10,8 @@ import { Inventory } from '../entities/inventory.js';
  * with `{ok:true, …}` or `{ok:false, problem}`. The agent reads tolerantly (unknown fields ignored), so does the server.
  */
 export const AGENT_NAMESPACE = '/agent';
+/** Sent without an ack, with a `Problem`, before the server ends a socket: `superseded`, a revoked key, a failed proof. */
+export const PROBLEM_EVENT = 'problem';
 
 /** What an instance does, as the agent sees it in Docker. */
 export const InstanceState = z.enum(['queued', 'pulling', 'creating', 'tunnelling', 'running', 'stopping', 'exited', 'gone', 'failed']);
