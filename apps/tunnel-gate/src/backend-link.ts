@@ -53,7 +53,7 @@ export function linkBackend(parts: BackendLinkParts): BackendLink {
   });
   on(socket, 'table', gateMessages.table.payload, parts, (payload) => {
     table.replace(payload);
-    log.info({ version: payload.version, nodes: payload.nodes.length }, 'table replaced');
+    log.debug({ version: payload.version, nodes: payload.nodes.length }, 'table replaced');
   });
   on(socket, 'table_change', gateMessages.table_change.payload, parts, (payload) => {
     const applied = table.apply(payload);

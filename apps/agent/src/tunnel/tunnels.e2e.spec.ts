@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { proxyName } from '@muster/shared-types';
 import { EchoClient, startEcho } from '@muster/testkit/frp/echo-server';
-import type { TokenOptions } from '@muster/testkit/frp/tunnel-tokens';
+import { TunnelTokens, type TokenOptions } from '@muster/testkit/frp/tunnel-tokens';
 import { TunnelServerFixture } from '@muster/testkit/frp/tunnel-server';
 import { until } from '@muster/testkit/frp/until';
 import { StoreApi } from './store-api.js';
@@ -168,6 +168,18 @@ describe('a node with its tunnels', { timeout: TEST_MS }, () => {
     });
     client.close();
     await moved.close();
+  });
+
+  it('logs in with a token of a key that came after frps had started', async () => {
+    const { table } = server.backend;
+    const rotated = await TunnelTokens.create('second');
+    await server.backend.push({ ...table, version: table.version + 1, jwks: { keys: [...rotated.jwks.keys, ...table.jwks.keys] } });
+    const node = await TestNode.create(1);
+    await node.grant(node.ports);
+    await node.tunnels.setServer(node.server);
+    await node.tunnels.setToken(await rotated.mint(node.nodeId, server.gateUrl));
+    await node.open();
+    (await reach(node.port)).close();
   });
 
   it('keeps its secrets to itself', async () => {
