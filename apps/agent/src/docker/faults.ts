@@ -41,6 +41,7 @@ export function isEngineDown(error: unknown): boolean {
 
 const PATTERNS: readonly [RegExp, FaultCode, (words: string) => string][] = [
   [/no space left on device|disk quota exceeded|No space left/i, 'disk_full', () => 'The host has no disk space left for this instance.'],
+  [/no such image/i, 'image_pull_failed', () => 'The image is not on this host (any more); it has to be pulled first.'],
   [/could not select device driver|nvidia-container-cli|unknown device|CDI device/i, 'gpu_unavailable', (words) => `The host could not attach the GPUs: ${words}`],
   [
     /executable file not found|no such file or directory: unknown|exec format error|permission denied: unknown|no command specified/i,
@@ -52,7 +53,7 @@ const PATTERNS: readonly [RegExp, FaultCode, (words: string) => string][] = [
 ];
 
 /** runc's nested message without its outer layers. */
-const shortOci = (words: string): string => words.replace(/^.*?(exec: |OCI runtime[^:]*: )/s, '').replace(/: unknown$/, '').trim();
+const shortOci = (words: string): string => words.replace(/^.*exec: |^.*?OCI runtime[^:]*: /s, '').replace(/: unknown$/, '').trim();
 
 /** Any failure as a fault with words a person understands. */
 export function faultOf(error: unknown): InstanceFault {

@@ -62,23 +62,22 @@ export class Images {
     try {
       if (ref.startsWith(LOCAL_PREFIX)) throw new FaultError('image_pull_failed', `The image ${ref} is not on this host; it comes from no registry.`);
       const auth = options.auth ? { authconfig: { username: options.auth.username, password: options.auth.password, serveraddress: options.auth.server ?? '' } } : {};
-      const stream = (await this.docker.pull(withTag(ref), auth)) as unknown as ClosableStream;
+      const stream = (await this.docker.pull(withTag(ref), { ...auth, ...(options.signal && { abortSignal: options.signal }) })) as unknown as ClosableStream;
       await this.follow(ref, stream, options);
       const image = await this.inspect(ref);
       return { ok: true, value: { digest: image?.RepoDigests?.[0]?.split('@')[1] ?? null } };
     } catch (error) {
-      return { ok: false, fault: pullFault(ref, error) };
+      const cancelled = options.signal?.aborted === true ? new FaultError('image_pull_failed', `Pulling the image ${ref} was cancelled.`) : null;
+      return { ok: false, fault: pullFault(ref, cancelled ?? error) };
     }
   }
 
   /** Closing the stream is what cancels a pull: the engine stops when its last reader has gone. */
   private async follow(ref: string, stream: ClosableStream, options: PullOptions): Promise<void> {
     const tally = new PullTally();
-    const cancelled = new FaultError('image_pull_failed', `Pulling the image ${ref} was cancelled.`);
-    const stop = (): void => stream.destroy(cancelled);
+    const stop = (): void => stream.destroy();
     options.signal?.addEventListener('abort', stop);
     try {
-      if (options.signal?.aborted) throw cancelled;
       for await (const event of jsonLines<PullEvent>(stream)) {
         if (event.error !== undefined) throw new Error(event.error);
         tally.add(event);
