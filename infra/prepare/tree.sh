@@ -1,0 +1,59 @@
+# Sourced: pnpm, the clone's dependencies and its build. Stamps lie in node_modules, so they go when that goes.
+# shellcheck shell=bash disable=SC2154
+# shellcheck source=infra/prepare/pnpm.sh
+. "$here/pnpm.sh"
+readonly INSTALL_STAMP=$repo/node_modules/.muster-install BUILD_STAMP=$repo/node_modules/.muster-build
+
+prepare_tree() {
+  step pnpm "pnpm $PNPM_VERSION" pnpm_is_there npm install -g --no-fund --no-audit --cache "$PNPM_PREFIX/npm-cache" --prefix "$PNPM_PREFIX" "pnpm@$PNPM_VERSION" &&
+    step dependencies "dependencies" dependencies_are_there install_dependencies &&
+    step build "build" build_is_there build_tree
+}
+
+# A clone that belongs to the person behind sudo stays theirs, and strangers' install scripts do not run as root.
+as_owner() {
+  local owner
+  owner=$(stat -c %u "$repo")
+  if [ "$(id -u)" != 0 ] || [ "$owner" = 0 ] || [ "$owner" != "${MUSTER_CALLER_UID:-0}" ]; then "$@"; return; fi
+  setpriv --reuid="$owner" --regid="${MUSTER_CALLER_GID:-$owner}" --clear-groups env "HOME=$MUSTER_CALLER_HOME" "$@"
+}
+
+runs_as_owner() { [ "$(as_owner id -u)" != "$(id -u)" ]; }
+
+lock_hash() { (cd "$repo" && cat pnpm-lock.yaml pnpm-workspace.yaml package.json apps/*/package.json packages/*/package.json && node --version) | sha256sum; }
+
+# Everything that a build reads; generated and installed things are not sources.
+source_hash() {
+  (cd "$repo" && lock_hash && cat turbo.json tsconfig.base.json &&
+    find apps packages prisma bench \( -name node_modules -o -name dist -o -name generated -o -name .turbo \) -prune -o -type f -print0 |
+    sort -z | xargs -0 sha256sum) | sha256sum
+}
+
+dependencies_are_there() { [ "$(cat "$INSTALL_STAMP" 2>/dev/null)" = "$(lock_hash)" ]; }
+
+install_dependencies() {
+  local store=()
+  # Root's own store would outlive `uninstall`; that of a person who already uses pnpm is theirs to keep.
+  if [ "$(id -u)" = 0 ] && [ -z "$PNPM_OF_PERSON" ] && ! runs_as_owner; then
+    store=(--store-dir "$MUSTER_HOME/cache/pnpm" --config.cache-dir="$MUSTER_HOME/cache/pnpm-metadata")
+  fi
+  # CI=1: with no terminal pnpm would refuse to replace a node_modules that another store made.
+  (cd "$repo" && CI=1 as_owner pnpm install --frozen-lockfile "${store[@]}") || return 1
+  lock_hash | as_owner tee "$INSTALL_STAMP" >/dev/null
+}
+
+build_is_there() {
+  local package
+  [ "$(cat "$BUILD_STAMP" 2>/dev/null)" = "$(source_hash)" ] || return 1
+  for package in "$repo"/apps/* "$repo"/packages/*; do
+    ! grep -qs '"build":' "$package/package.json" || [ -d "$package/dist" ] || return 1
+  done
+}
+
+build_tree() {
+  # Of the sources as they were before: what is edited meanwhile counts as not built.
+  local hash
+  hash=$(source_hash)
+  (cd "$repo" && as_owner pnpm run build 9>&-) || return 1
+  as_owner tee "$BUILD_STAMP" <<<"$hash" >/dev/null
+}
