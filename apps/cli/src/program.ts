@@ -8,6 +8,7 @@ import { registerRent } from './commands/rent.js';
 import { registerRentals } from './commands/rentals.js';
 import { registerSearch } from './commands/search.js';
 import { registerSsh } from './commands/ssh.js';
+import { registerDemo } from './demo/demo.js';
 import type { CliContext, Register } from './context.js';
 import { registerMarket } from './market/register.js';
 import { EXIT, type ExitCode } from './output/exit-codes.js';
@@ -24,6 +25,7 @@ const REGISTRATIONS: readonly Register[] = [
   registerNode,
   registerKeys,
   registerAdmin,
+  registerDemo,
 ];
 
 export function createProgram(context: CliContext): Command {
