@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { IdentityModule } from '../identity/identity.module.js';
-import { AgentEntry, AgentGateway } from './agent.gateway.js';
+import { AgentEntry } from './agent-entry.js';
+import { AgentGateway } from './agent.gateway.js';
 import { Handlers } from './agent.handlers.js';
 import { AgentSockets } from './agent-sockets.js';
 import { ClusterId } from './cluster-id.js';
