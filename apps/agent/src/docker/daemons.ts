@@ -155,7 +155,10 @@ async function dockerdDaemon(config: EngineConfig, paths: EnginePaths): Promise<
 
 /** Both daemons up and answering. True when a running dockerd was adopted. Throws with the daemon's last words. */
 export async function ensureDaemons(config: EngineConfig, paths: EnginePaths): Promise<boolean> {
-  await ensureDaemon(config, paths, await containerdDaemon(config, paths), 15_000);
+  const sameContainerd = await ensureDaemon(config, paths, await containerdDaemon(config, paths), 15_000);
+  const orphan = sameContainerd ? undefined : await findDaemon(paths, 'dockerd');
+  // A dockerd that lost its containerd fails calls for ten seconds and more; a fresh one takes the containers over at once.
+  if (orphan) await endProcesses([orphan.pid], 0);
   if (!(await findDaemon(paths, 'dockerd'))) {
     // A pid file of a killed dockerd stops the next one when its number has been given to another process.
     await rm(join(paths.runDir, 'dockerd.pid'), { force: true });

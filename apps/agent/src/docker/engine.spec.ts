@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { createConnection, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { InstanceSpec } from '@muster/shared-types';
@@ -245,16 +245,13 @@ describe.skipIf(obstacle !== null)(`a real engine${obstacle === null ? '' : ` ($
     await gone(spec);
   });
 
-  it('joins equal pulls and cancels one that hangs', async () => {
+  it('cancels a pull from a registry that never answers', async () => {
     const registry = createServer(() => undefined);
     await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
-    const { port } = registry.address() as { port: number };
     const abort = new AbortController();
-    const ref = `127.0.0.1:${port}/slow/image:1`;
-    const first = engine.pull(ref, { signal: abort.signal });
-    expect(engine.pull(ref)).toBe(first);
+    const pull = engine.pull(`127.0.0.1:${(registry.address() as AddressInfo).port}/slow/image:1`, { signal: abort.signal });
     setTimeout(() => abort.abort(), 100);
-    expect(await first).toMatchObject({ ok: false, fault: { code: 'image_pull_failed' } });
+    expect(await pull).toMatchObject({ ok: false, fault: { code: 'image_pull_failed' } });
     registry.close();
   });
 

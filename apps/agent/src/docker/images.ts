@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { z } from 'zod';
@@ -93,17 +93,16 @@ export class Images {
     }
   }
 
-  /** Imports what a folder holds and the engine does not. Returns the references that were made. */
+  /** Imports the newest archive of each name, unless it is there; the name's `latest` is always that one. */
   async importArchives(folder: string): Promise<string[]> {
-    const files = (await readdir(folder).catch(() => [])).filter((file) => file.endsWith('.json')).sort();
     const made: string[] = [];
-    for (const file of files) {
-      const description = ArchiveDescription.parse(JSON.parse(await readFile(join(folder, file), 'utf8')));
-      const ref = `${LOCAL_PREFIX}${description.name}:${description.hash}`;
-      if (await this.has(ref)) continue;
-      await this.importArchive(join(folder, file.replace(/\.json$/, '.tar')), ref, description.import_changes);
-      await this.docker.getImage(ref).tag({ repo: `${LOCAL_PREFIX}${description.name}`, tag: 'latest' });
-      made.push(ref);
+    for (const { name, hash, import_changes, tar } of await newestArchives(folder)) {
+      const ref = `${LOCAL_PREFIX}${name}:${hash}`;
+      if (!(await this.has(ref))) {
+        await this.importArchive(tar, ref, import_changes);
+        made.push(ref);
+      }
+      await this.docker.getImage(ref).tag({ repo: `${LOCAL_PREFIX}${name}`, tag: 'latest' });
     }
     return made;
   }
@@ -121,7 +120,7 @@ export class Images {
     const kept = new Set(keep.map(withTag));
     const removed: string[] = [];
     for (const image of await this.list()) {
-      if (image.hash !== null || image.refs.some((ref) => kept.has(ref) || ref.startsWith(LOCAL_PREFIX) || this.pulls.has(ref))) continue;
+      if (image.refs.some((ref) => kept.has(ref) || this.pulls.has(ref) || isCurrentArchive(ref))) continue;
       for (const ref of image.refs.length > 0 ? image.refs : [image.id]) if (await this.removeUnused(ref)) removed.push(ref);
     }
     return removed;
@@ -147,6 +146,21 @@ export class Images {
       throw error;
     }
   }
+}
+
+const isCurrentArchive = (ref: string): boolean => ref.startsWith(LOCAL_PREFIX) && ref.endsWith(':latest');
+
+type Archive = z.infer<typeof ArchiveDescription> & { tar: string; writtenMs: number };
+
+async function newestArchives(folder: string): Promise<Archive[]> {
+  const files = (await readdir(folder).catch(() => [])).filter((file) => file.endsWith('.json'));
+  const newest = new Map<string, Archive>();
+  for (const file of files.map((name) => join(folder, name))) {
+    const description = ArchiveDescription.parse(JSON.parse(await readFile(file, 'utf8')));
+    const archive = { ...description, tar: file.replace(/\.json$/, '.tar'), writtenMs: (await stat(file)).mtimeMs };
+    if ((newest.get(archive.name)?.writtenMs ?? 0) < archive.writtenMs) newest.set(archive.name, archive);
+  }
+  return [...newest.values()];
 }
 
 /** `debian` means `debian:latest`; without a tag the engine would pull every tag there is. */
