@@ -1,3 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { testConfig } from '../testkit/src/vitest-config.js';
 
-export default defineConfig({ test: { include: ['src/**/*.spec.ts'], testTimeout: 60_000, hookTimeout: 60_000 } });
+// The test kit is built on this package, so this package reaches its source directly and never its build.
+export default testConfig();

@@ -39,8 +39,9 @@ function withCharColumns(result: SqlResultSet): SqlResultSet {
  */
 async function engineAdapter(pool: pg.Pool, dispose: () => Promise<void>): Promise<SqlDriverAdapter> {
   const stock = await new PrismaPg(pool).connect();
+  const queryRaw = stock.queryRaw.bind(stock);
   return Object.assign(stock, {
-    queryRaw: async (query: SqlQuery) => withCharColumns(await Object.getPrototypeOf(stock).queryRaw.call(stock, query)),
+    queryRaw: async (query: SqlQuery) => withCharColumns(await queryRaw(query)),
     executeScript: async (script: string) => {
       // A refused script comes back in the adapter's own error shape, so it runs through the adapter's handler.
       await pool.query(script).catch((error: unknown) => (stock as unknown as { onError(error: unknown): never }).onError(error));
