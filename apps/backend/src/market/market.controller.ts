@@ -1,0 +1,32 @@
+import { Controller } from '@nestjs/common';
+import { operations, unwrap, type OperationInput, type OperationOutput } from '@muster/shared-types';
+import { Db } from '../platform/db.js';
+import { Input, Operation, Who } from '../platform/operation.js';
+import { userOf, type Principal } from '../platform/principal.js';
+import { QuoteOffer } from './quote.js';
+import { SearchOffers } from './search.js';
+import { templates } from './templates.js';
+
+@Controller()
+export class MarketController {
+  constructor(
+    private readonly db: Db,
+    private readonly search: SearchOffers,
+    private readonly quote: QuoteOffer,
+  ) {}
+
+  @Operation(operations.searchOffers)
+  async searchOffers(@Who() who: Principal, @Input() { query }: OperationInput<typeof operations.searchOffers>): Promise<OperationOutput<typeof operations.searchOffers>> {
+    return await this.search.run(query, who.kind === 'user' ? who.userId : null);
+  }
+
+  @Operation(operations.createQuote)
+  async createQuote(@Who() who: Principal, @Input() { body }: OperationInput<typeof operations.createQuote>): Promise<OperationOutput<typeof operations.createQuote>> {
+    return unwrap(await this.quote.run(userOf(who).userId, body));
+  }
+
+  @Operation(operations.listTemplates)
+  async listTemplates(): Promise<OperationOutput<typeof operations.listTemplates>> {
+    return { items: await templates(this.db.client) };
+  }
+}
