@@ -8,6 +8,7 @@ import { bootstrapMarket, parseBootstrapArgs } from './bootstrap.js';
 import { ConfigError, loadConfig } from './config.js';
 import { Db } from './platform/db.js';
 import { pendingMigrations } from './platform/migrations.js';
+import { routeFaults } from './platform/routes.js';
 
 const USAGE = `usage: node dist/main.js [COMMAND]
   (none)      serve
@@ -23,6 +24,8 @@ async function serve(): Promise<void> {
   await refusePendingMigrations();
   const app = await NestFactory.create<NestExpressApplication>(AppModule, { bodyParser: false, bufferLogs: true, abortOnError: false });
   const inFlight = configureApp(app);
+  const faults = routeFaults(app);
+  if (faults.length > 0) throw new Error(`routes and catalogue disagree:\n${faults.join('\n')}`);
   let closing: Promise<void> | undefined;
   const stop = (): void => {
     if (closing) process.exit(1);

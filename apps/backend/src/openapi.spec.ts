@@ -33,6 +33,13 @@ it('points at nothing that is not there', () => {
   expect(pointers.length).toBeGreaterThan(100);
 });
 
+it('defines every schema, none as a mere pointer', () => {
+  const { schemas } = z.object({ schemas: z.record(z.string(), z.record(z.string(), z.unknown())) }).parse(document['components']);
+  for (const [name, schema] of Object.entries(schemas)) expect(Object.keys(schema), name).not.toContain('$ref');
+  expect(schemas['Problem']).toMatchObject({ type: 'object', required: expect.arrayContaining(['code', 'status']) });
+  expect(schemas['RentRequest']).toMatchObject({ additionalProperties: false });
+});
+
 it('names the params of its paths', () => {
   for (const [path, methods] of Object.entries(paths)) {
     const wanted = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);

@@ -119,7 +119,7 @@ export function problemsOf(spec: OperationSpec): ProblemCode[] {
 }
 
 function problemResponses(schema: Json): Json {
-  const codes = Object.keys(problems) as ProblemCode[];
+  const codes = [...new Set(Object.values(operations).flatMap(problemsOf))].toSorted();
   return Object.fromEntries(codes.map((code) => [code, {
     description: problems[code].title,
     ...(problems[code].retryable ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } } : {}),
@@ -140,13 +140,11 @@ class Components {
   readonly schemas: Record<string, Json> = {};
 
   add(schema: z.ZodType, io: 'input' | 'output'): Json {
-    const made = z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any', override: lenient }) as Json;
+    const override = io === 'output' ? lenient : () => undefined;
+    const made = z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any', override }) as Json;
     const { $schema: _dialect, $defs, ...rest } = made;
     for (const [name, definition] of Object.entries(($defs ?? {}) as Record<string, Json>)) this.#keep(name, definition, io);
-    const id = schema.meta()?.id;
-    if (id === undefined) return pointed(rest, io) as Json;
-    this.#keep(id, rest, io);
-    return { $ref: LOCAL + nameFor(id, io) };
+    return pointed(rest, io) as Json;
   }
 
   #keep(id: string, definition: Json, io: 'input' | 'output'): void {
@@ -160,7 +158,6 @@ const nameFor = (id: string, io: 'input' | 'output'): string => (io === 'input' 
 /** Answers may grow: a client that refuses unknown fields would break. */
 function lenient({ jsonSchema }: { jsonSchema: Json }): void {
   if (jsonSchema['additionalProperties'] === false) delete jsonSchema['additionalProperties'];
-  delete jsonSchema['id'];
 }
 
 /** `#/$defs/X` → `#/components/schemas/X`, everywhere. */

@@ -87,7 +87,7 @@ export class TestApp {
 
   /** One request; JSON in, JSON out. */
   async fetch(method: string, path: string, options: Omit<CallOptions, 'params'> = {}): Promise<Answer> {
-    const query = new URLSearchParams(Object.entries(options.query ?? {}).map(([name, value]) => [name, String(value)])).toString();
+    const query = new URLSearchParams(Object.entries(options.query ?? {}).map(([name, value]): [string, string] => [name, String(value)])).toString();
     const response = await fetch(`${this.url}${path}${query ? `?${query}` : ''}`, {
       method,
       headers: {

@@ -46,7 +46,9 @@ export class IdentityController {
 
   @Operation(operations.getAccount)
   async account(@Who() who: Principal): Out<'getAccount'> {
-    return accountView(await this.db.client.user.findUniqueOrThrow({ where: { id: userOf(who).userId } }));
+    const user = await this.db.client.user.findUnique({ where: { id: userOf(who).userId } });
+    if (!user) throw new ProblemError(makeProblem('session_expired', { detail: 'This account does not exist any more' }));
+    return accountView(user);
   }
 
   @Operation(operations.resetPassword)

@@ -5,6 +5,7 @@ import { makeProblem } from '@muster/shared-types';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { Config } from '../config.js';
 import { Db } from './db.js';
+import { sendProblem } from './problem.filter.js';
 import { nodesByStatus, rentalsByStatus } from './status-counts.js';
 
 /** Prometheus figures of this process, and of the market where Postgres knows them. Features register theirs on `registry`. */
@@ -44,9 +45,8 @@ export class Metrics {
   /** `GET /metrics`: with METRICS_TOKEN for its bearer, without one for this machine only. */
   readonly serve = async (request: Request, response: Response): Promise<void> => {
     if (!this.#mayRead(request)) {
-      const problem = makeProblem(this.config.metricsToken ? 'unauthenticated' : 'forbidden', { detail: 'Metrics need METRICS_TOKEN or a caller on this machine' });
-      response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
-      return;
+      const code = this.config.metricsToken ? 'unauthenticated' : 'forbidden';
+      return sendProblem(request, response, makeProblem(code, { detail: 'Metrics need METRICS_TOKEN or a caller on this machine' }));
     }
     response.type(this.registry.contentType).send(await this.registry.metrics());
   };

@@ -20,8 +20,13 @@ export class ProblemFilter implements ExceptionFilter {
     if (problem.code === 'internal') this.#log.error({ err: error, request_id: requestIdOf(request) }, 'unexpected failure');
     if (response.headersSent) return void response.destroy();
     setHeaders(response, request, problem, error);
-    response.status(problem.status).type('application/problem+json').send(JSON.stringify({ ...problem, request_id: requestIdOf(request) }));
+    sendProblem(request, response, problem);
   }
+}
+
+export function sendProblem(request: Request, response: Response, problem: Problem): void {
+  const body = JSON.stringify({ ...problem, request_id: requestIdOf(request) });
+  response.status(problem.status).type('application/problem+json').send(body);
 }
 
 /** Which problem an error is. Expected ones carry theirs; everything unknown is `internal` and says nothing else. */
