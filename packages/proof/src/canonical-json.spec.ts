@@ -27,7 +27,7 @@ describe('canonical JSON', () => {
     [new Date(0), /not a plain object/],
     ['\ud800', /surrogate/],
     [{ '\udc00': 1 }, /surrogate/],
-    [new Array(1), /undefined/],
+    [Array.from({ length: 1 }), /undefined/],
   ])('refuses %o', (value, message) => {
     expect(() => canonicalJson(value as JsonValue)).toThrow(message);
   });
@@ -70,5 +70,5 @@ describe.skipIf(mayBeLeftOut(vectors))('published vectors of RFC 8785 (needs the
 function reversed(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return (value as JsonValue[]).map(reversed);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).reverse().map(([key, item]) => [key, reversed(item as JsonValue)]));
+  return Object.fromEntries(Object.entries(value).reverse().map(([key, item]) => [key, reversed(item)]));
 }
