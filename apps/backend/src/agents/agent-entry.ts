@@ -48,6 +48,7 @@ export class AgentEntry {
     if (!session.socket.connected) return;
     session.proof = proof.value;
     await this.sockets.takeOver(session, proof.value.nodeId, proof.value.epoch);
+    if (session.superseded) return;
     if (await this.#newerExists(proof.value)) return this.sockets.supersede(session);
     this.#log.log({ node_id: proof.value.nodeId, epoch: proof.value.epoch.toString() }, 'node connected');
     await this.upkeep.begin(session, proof.value.nodeId);

@@ -59,6 +59,7 @@ export class AgentSockets implements OnModuleInit {
   /** Makes a session that has just proven its key the live one, here and on every replica. */
   async takeOver(session: AgentSession, nodeId: string, epoch: bigint): Promise<void> {
     this.#supersede(nodeId, epoch);
+    if (this.#proven.has(nodeId)) return this.supersede(session);
     this.#proven.set(nodeId, session);
     await session.socket.join(room(nodeId));
     this.namespace.serverSideEmit(SUPERSEDED, nodeId, epoch.toString());
