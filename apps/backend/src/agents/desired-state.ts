@@ -1,6 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { DesiredState } from '@muster/shared-types';
+import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
+import { MasterKey } from '../platform/master-key.js';
+import { instancesOfNode } from '../rentals/instances-of-node.js';
 import { ClusterId } from './cluster-id.js';
 
 /** The one document that says what a node should run. */
@@ -9,6 +12,8 @@ export class DesiredStates {
   constructor(
     private readonly db: Db,
     private readonly cluster: ClusterId,
+    private readonly master: MasterKey,
+    private readonly clock: Clock,
   ) {}
 
   /**
@@ -21,8 +26,7 @@ export class DesiredStates {
     return {
       cluster_id: await this.cluster.get(),
       generation: Number(node.generation),
-      instances: [],
-      absent: [],
+      ...(await instancesOfNode(this.db.client, this.master, nodeId, this.clock.now())),
       draining: node.listing === 'draining' || node.lifecycle === 'retired',
     };
   }

@@ -9,7 +9,7 @@ import { refreshStatus } from './status.store.js';
 
 /** Makes a node's row and its GPU rows follow the inventory. The node row is locked first, as every claim does. */
 export async function applyInventory(tx: Tx, nodeId: string, inventory: Inventory): Promise<void> {
-  await tx.$executeRaw`SELECT 1 FROM "HostNode" WHERE id = ${nodeId}::uuid FOR UPDATE`;
+  await tx.$executeRaw`SELECT 1 FROM "HostNode" WHERE id = ${nodeId}::uuid FOR NO KEY UPDATE`;
   const node = await tx.hostNode.findUniqueOrThrow({
     where: { id: nodeId },
     select: { lifecycle: true, cpuUsed: true, ramMbUsed: true, diskGbUsed: true, gpus: { select: { uuid: true, rentalId: true } } },

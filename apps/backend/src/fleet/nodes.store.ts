@@ -12,7 +12,7 @@ export const nodeOfOwner = (db: Reader, nodeId: string, ownerId: string): Promis
 
 /** Same, with the row locked until the transaction ends: transitions are decided under the lock. */
 export async function lockNodeOfOwner(tx: Tx, nodeId: string, ownerId: string): Promise<NodeRow | null> {
-  await tx.$executeRaw`SELECT 1 FROM "HostNode" WHERE id = ${nodeId}::uuid AND "ownerId" = ${ownerId}::uuid FOR UPDATE`;
+  await tx.$executeRaw`SELECT 1 FROM "HostNode" WHERE id = ${nodeId}::uuid AND "ownerId" = ${ownerId}::uuid FOR NO KEY UPDATE`;
   return nodeOfOwner(tx, nodeId, ownerId);
 }
 

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { LOST_AFTER_S, UNREACHABLE_AFTER_S } from '@muster/shared-types';
+import { UNREACHABLE_AFTER_S, type NodePresence } from '@muster/shared-types';
 import { ControlOutage } from '../agents/control-outage.js';
 import { Config } from '../config.js';
 import { Clock } from '../platform/clock.js';
@@ -15,7 +15,6 @@ import { takeAway } from './presence.store.js';
 const PASS_EVERY_MS = 1_000;
 /** Redis may have lost what Postgres knows; this often the two are compared. */
 const COMPARE_EVERY_PASSES = 15;
-const AT_ONCE = 2_000;
 
 /** Finds nodes that fell silent. One replica at a time does it; nothing is held against a node in the restart grace. */
 @Injectable()
@@ -56,18 +55,20 @@ export class PresenceSweeper implements OnApplicationBootstrap {
   async #sweep(): Promise<void> {
     const now = this.clock.now();
     const limit = `(${now.getTime() - UNREACHABLE_AFTER_S * 1000}`;
-    const found = await this.redis.client.zrangebyscore(LAST_BEAT_KEY, '-inf', limit, 'WITHSCORES', 'LIMIT', 0, AT_ONCE);
-    const silent = pairs(found);
+    const silent = pairs(await this.redis.client.zrangebyscore(LAST_BEAT_KEY, '-inf', limit, 'WITHSCORES'));
     if (silent.length === 0) return;
-    const http = await this.redis.client.smismember(HTTP_KEY, ...silent.map((node) => node.id));
-    for (const [i, node] of silent.entries()) await this.#judge(node.id, node.lastBeatAt, http[i] === 1, now);
+    const ids = silent.map((node) => node.id);
+    const [http, known] = await Promise.all([this.redis.client.smismember(HTTP_KEY, ...ids), presenceOf(this.db, ids)]);
+    for (const [i, node] of silent.entries()) await this.#judge(node, http[i] === 1, known.get(node.id), now);
     this.outbox.wake();
   }
 
-  async #judge(nodeId: string, lastBeatAt: Date, http: boolean, now: Date): Promise<void> {
+  async #judge({ id: nodeId, lastBeatAt }: Silent, http: boolean, was: NodePresence | undefined, now: Date): Promise<void> {
+    if (was === undefined) return void (await this.redis.client.zrem(LAST_BEAT_KEY, nodeId));
     const silence = { lastBeatAt, now, outages: this.outage.since(lastBeatAt), http };
     const to = presenceAfter(silence);
-    if (to === 'online') return;
+    // A node that Postgres holds for offline and Redis for alive is one whose sweep was cut short: it is finished here.
+    if (to === 'online' || (to === was && to !== 'offline')) return;
     await withTx(this.db, (tx) => takeAway(tx, { nodeId, since: silentSince(silence), to, announced: false }, now));
     await this.redis.client.sadd(AWAY_KEY, nodeId);
     // From here the open downtime row carries the silence; a heartbeat that came meanwhile keeps its newer score.
@@ -80,8 +81,16 @@ export class PresenceSweeper implements OnApplicationBootstrap {
   }
 }
 
-function pairs(flat: readonly string[]): { id: string; lastBeatAt: Date }[] {
+interface Silent {
+  id: string;
+  lastBeatAt: Date;
+}
+
+function pairs(flat: readonly string[]): Silent[] {
   return Array.from({ length: flat.length / 2 }, (_, i) => ({ id: flat[2 * i] ?? '', lastBeatAt: new Date(Number(flat[2 * i + 1])) }));
 }
 
-export const LOST_AFTER_MS = LOST_AFTER_S * 1000;
+async function presenceOf(db: Db, ids: readonly string[]): Promise<Map<string, NodePresence>> {
+  const rows = await db.client.hostNode.findMany({ where: { id: { in: [...ids] } }, select: { id: true, presence: true } });
+  return new Map(rows.map((row) => [row.id, row.presence]));
+}
