@@ -77,3 +77,24 @@ export function endMoment(facts: EndFacts): EndMoment {
   if (outage && facts.endedAtDeadline) return { kind: 'at', end: wanted };
   return outage ? { kind: 'wait' } : { kind: 'at', end: covered };
 }
+
+export interface LostMark {
+  billedThrough: Date;
+  /** When the market last knew that Postgres answered and Redis still had its data. */
+  aliveAt: Date;
+  /** Since when the node is away; null when it is not. */
+  downSince: Date | null;
+  now: Date;
+  outages: readonly Outage[];
+}
+
+/**
+ * How far an instance was covered when Redis has lost its mark: up to where the market itself was last whole, and no
+ * further than where its node fell silent. Never before what is settled, since that was covered.
+ */
+export function coveredWithoutMark({ billedThrough, aliveAt, downSince, now, outages }: LostMark): Date {
+  const recent = joinOutages(outages).filter((outage) => now.getTime() <= outage.to.getTime() + ms(RESTART_GRACE_S));
+  const whole = recent.reduce((earliest, outage) => (outage.from < earliest ? outage.from : earliest), aliveAt);
+  const covered = downSince && downSince < whole ? downSince : whole;
+  return covered > billedThrough ? covered : billedThrough;
+}

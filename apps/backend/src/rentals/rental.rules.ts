@@ -73,3 +73,12 @@ export const PHASE_TIMEOUT_WORDS: Record<RentalPhase, string> = {
   tunnelling: 'The tunnel to the instance did not open in time. Nothing was charged.',
   probing: 'The instance started, but did not answer on its public port in time. Nothing was charged.',
 };
+
+/** What a renter reads when a phase begins. */
+export const PHASE_WORDS: Record<RentalPhase, string> = {
+  queued: 'The host has taken it.',
+  pulling: 'The host downloads the image.',
+  creating: 'The host creates the container.',
+  tunnelling: 'The tunnel opens.',
+  probing: 'The container runs; the market tries to reach it from outside.',
+};

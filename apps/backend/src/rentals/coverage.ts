@@ -1,0 +1,95 @@
+import { Injectable } from '@nestjs/common';
+import type { Heartbeat } from '@muster/shared-types';
+import type { Rental } from '@muster/prisma';
+import { ControlOutage } from '../agents/control-outage.js';
+import { CoveredMarks, type BeatOutcome, type InstanceKey } from '../ledger/covered-marks.js';
+import { recomputeDeadlines } from '../ledger/deadlines.js';
+import { lockMoneyOf } from '../ledger/lock-money.js';
+import { ceilSecond, dateOfSecond, floorSecond } from '../ledger/whole-seconds.rules.js';
+import { Db, type Tx } from '../platform/db.js';
+import { newId } from '../platform/ids.js';
+import { withTx } from '../platform/tx.js';
+import { coverageBetween } from './coverage.rules.js';
+import { EndRental } from './end.js';
+import { LastCovered } from './last-covered.js';
+import { NodeNews } from './node-news.js';
+import { noteEvent } from './rental-events.js';
+
+type Beat = NonNullable<Heartbeat['instances']>[number];
+
+/** Not asked again for this long about an instance that has no mark and no rental that runs: it starts, or it is a stranger. */
+const UNKNOWN_FOR_MS = 2_000;
+const UNKNOWN_AT_MOST = 10_000;
+
+/**
+ * Heartbeats into covered seconds. In the steady state one round trip to Redis per heartbeat and nothing else; Postgres
+ * is written only when a long silence has just ended. Order: the gap is committed before the mark moves past it, so a
+ * settlement that sees the new mark sees the gap too.
+ */
+@Injectable()
+export class Coverage {
+  readonly #unknown = new Map<string, number>();
+
+  constructor(
+    private readonly db: Db,
+    private readonly marks: CoveredMarks,
+    private readonly outage: ControlOutage,
+    private readonly covered: LastCovered,
+    private readonly endRental: EndRental,
+    private readonly news: NodeNews,
+  ) {}
+
+  /** `at`: when the server received it. Only for heartbeats over a socket that proved the node key. */
+  async onBeat(nodeId: string, heartbeat: Pick<Heartbeat, 'instances'>, at: Date): Promise<void> {
+    const up = (heartbeat.instances ?? []).filter((beat) => beat.state === 'running' && beat.tunnel_up);
+    const keys = up.map((beat): InstanceKey => ({ nodeId, rentalId: beat.rental_id, epoch: beat.epoch }));
+    const outcomes = await this.marks.beat(keys, at);
+    for (const [index, outcome] of outcomes.entries()) {
+      const [beat, key] = [up[index], keys[index]];
+      if (beat && key && outcome.kind !== 'covered') await this.#look(key, beat, outcome, at);
+    }
+  }
+
+  async #look(key: InstanceKey, beat: Beat, outcome: BeatOutcome, at: Date): Promise<void> {
+    const name = `${key.rentalId}:${key.epoch}`;
+    if (outcome.kind === 'missing' && performance.now() - (this.#unknown.get(name) ?? -Infinity) < UNKNOWN_FOR_MS) return;
+    const rental = await this.db.client.rental.findFirst({
+      where: { id: key.rentalId, nodeId: key.nodeId, epoch: key.epoch, startTime: { not: null }, endTime: null, status: { in: ['running', 'stopping'] } },
+    });
+    if (!rental) return this.#remember(name);
+    const last = outcome.kind === 'silent' ? outcome.last : await this.covered.of({ ...key, billedThrough: rental.billedThrough });
+    if (last === null) return;
+    const verdict = coverageBetween(last, at, beat.up_s, this.outage.since(last));
+    if (verdict.kind === 'gap') await this.#keepGap(rental, verdict.from, verdict.to, causeOf(beat, verdict));
+    await this.marks.set(key, at);
+    if (rental.status === 'stopping') await this.endRental.finish(rental.id);
+  }
+
+  #remember(name: string): void {
+    if (this.#unknown.size >= UNKNOWN_AT_MOST) this.#unknown.clear();
+    this.#unknown.set(name, performance.now());
+  }
+
+  async #keepGap(rental: Rental, from: Date, to: Date, cause: string): Promise<void> {
+    const touched = await withTx(this.db, async (tx) => {
+      await lockMoneyOf(tx, rental.renterId);
+      await insertGap(tx, rental.id, from, to, cause);
+      return await recomputeDeadlines(tx, rental.renterId, to);
+    });
+    this.news.tellAll(touched);
+  }
+}
+
+/** The node came back with the instance up all along: the way between was cut. Else the instance or its tunnel was. */
+const causeOf = (beat: Beat, gap: { from: Date; to: Date }): string => (beat.up_s * 1_000 >= gap.to.getTime() - gap.from.getTime() ? 'node_silent' : 'instance_down');
+
+/** Whole seconds, outwards, clear of what is settled and of gaps before it. A replay inserts nothing. */
+async function insertGap(tx: Tx, rentalId: string, from: Date, to: Date, cause: string): Promise<void> {
+  const rental = await tx.rental.findUniqueOrThrow({ where: { id: rentalId }, select: { billedThrough: true, stopRequestedAt: true } });
+  const before = await tx.rentalGap.findFirst({ where: { rentalId }, orderBy: { toAt: 'desc' }, select: { toAt: true } });
+  const fromS = Math.max(floorSecond(from), ...[rental.billedThrough, before?.toAt].filter((at) => at != null).map(ceilSecond));
+  const toS = ceilSecond(to);
+  if (toS <= fromS) return;
+  await tx.rentalGap.create({ data: { id: newId(), rentalId, fromAt: dateOfSecond(fromS), toAt: dateOfSecond(toS), cause } });
+  await noteEvent(tx, rentalId, to, 'gap', `It was out of reach for ${toS - fromS} s. This time is not charged.`);
+}
