@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises
 import { join } from 'node:path';
 import { mustRun, run } from './command.js';
 import type { EnginePaths } from './engine-paths.js';
-import { isMounted, listMounts } from './mounts.js';
+import { isMounted, listMounts, mountImage } from './mounts.js';
 import type { DiskUse, EngineConfig } from './types.js';
 
 const GB = 1e9;
@@ -36,8 +36,8 @@ export async function mountPool(config: EngineConfig, paths: EnginePaths): Promi
   if (present < wanted) await mustRun('truncate', ['-s', String(wanted), paths.poolImage], { path });
   if (present === 0) await formatPool(config, paths);
   else await repair(paths.poolImage, path);
-  await mustRun('mount', ['-o', 'loop,noatime,discard', paths.poolImage, paths.pool], { path });
-  if (present !== 0 && present < wanted) await growPool(config, paths);
+  const device = await mountImage(paths.poolImage, paths.pool, 'noatime,discard', path);
+  if (present !== 0 && present < wanted) await mustRun('resize2fs', [device], { path, timeoutMs: 120_000 });
   await chmod(paths.pool, 0o711);
   for (const folder of [paths.dataRoot, paths.containerdRoot]) await mkdir(folder, { recursive: true, mode: 0o711 });
   await mkdir(paths.disks, { recursive: true, mode: 0o700 });
@@ -48,11 +48,6 @@ async function formatPool(config: EngineConfig, paths: EnginePaths): Promise<voi
   if (made.code === 0) return;
   await rm(paths.poolImage, { force: true });
   throw new Error(`the engine's file system could not be made: ${made.stderr.trim()}`);
-}
-
-async function growPool(config: EngineConfig, paths: EnginePaths): Promise<void> {
-  const device = (await listMounts()).find((mount) => mount.target === paths.pool)?.source;
-  if (device) await mustRun('resize2fs', [device], { path: config.path, timeoutMs: 120_000 });
 }
 
 /** Journals replay at mount; disks have none, so one that was not unmounted is checked. Clean ones take milliseconds. */
@@ -85,19 +80,28 @@ export class Disks {
   /** Makes and mounts the disk; an existing one keeps its contents and size. Throws `CommandError` (no space) otherwise. */
   async ensure(rentalId: string, diskGb: number, owner: Owner): Promise<string> {
     const image = this.image(rentalId);
-    const exists = await stat(image).then(() => true, () => false);
-    if (!exists) await this.format(image, Math.floor(diskGb * GB), owner);
-    return this.mount(rentalId);
+    if (await this.has(rentalId)) return this.mount(rentalId);
+    await this.format(image, Math.floor(diskGb * GB), owner);
+    return this.mountSound(rentalId);
   }
 
   /** Mounts an existing disk; nothing to do when it is mounted. */
   async mount(rentalId: string): Promise<string> {
     const target = this.mountPoint(rentalId);
     if (await isMounted(target)) return target;
+    await repair(this.image(rentalId), this.path);
+    return this.mountSound(rentalId);
+  }
+
+  has(rentalId: string): Promise<boolean> {
+    return stat(this.image(rentalId)).then(() => true, () => false);
+  }
+
+  private async mountSound(rentalId: string): Promise<string> {
+    const target = this.mountPoint(rentalId);
     // Mode 0 below the mount: if the disk were ever missing, nothing could be written to the host's disk in its place.
     await mkdir(target, { recursive: true, mode: 0o000 });
-    await repair(this.image(rentalId), this.path);
-    await mustRun('mount', ['-o', 'loop,nosuid,nodev,noatime', this.image(rentalId), target], { path: this.path });
+    await mountImage(this.image(rentalId), target, 'nosuid,nodev,noatime', this.path);
     await rmdir(join(target, 'lost+found')).catch(() => undefined);
     return target;
   }

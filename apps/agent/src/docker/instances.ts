@@ -115,8 +115,9 @@ export class Instances {
       const kept = present && (await this.keepOrReplace(spec, present));
       if (kept) return { containerId: kept };
       const { disks, docker, owner } = this.tools;
-      const workspace = await disks.ensure(spec.rental_id, spec.disk_gb, owner);
-      const container = await docker.createContainer(containerOptions(spec, await this.place(spec, nodeId, workspace)));
+      const options = containerOptions(spec, await this.place(spec, nodeId));
+      await disks.ensure(spec.rental_id, spec.disk_gb, owner);
+      const container = await docker.createContainer(options);
       try {
         const archive = await instanceArchive(spec);
         if (archive) await container.putArchive(archive, { path: '/' });
@@ -137,8 +138,9 @@ export class Instances {
     return null;
   }
 
-  private async place(spec: InstanceSpec, nodeId: string, workspace: string): Promise<Parameters<typeof containerOptions>[1]> {
-    const { config, hasInit, images, network } = this.tools;
+  private async place(spec: InstanceSpec, nodeId: string): Promise<Parameters<typeof containerOptions>[1]> {
+    const { config, disks, hasInit, images, network } = this.tools;
+    const workspace = disks.mountPoint(spec.rental_id);
     // Imported images bring an init of their own, which wants to be the first process.
     const init = hasInit && (await images.localName(spec.image)) === null;
     return { nodeId, workspace, network, nameservers: await hostNameservers(config), nofileHard: nofileHard(), init };
@@ -149,7 +151,7 @@ export class Instances {
       const info = await this.mustFind(rentalId);
       const container = this.tools.docker.getContainer(info.Id);
       if (!info.State.Running) {
-        if (await this.hasDisk(rentalId)) await this.tools.disks.mount(rentalId);
+        if (await this.tools.disks.has(rentalId)) await this.tools.disks.mount(rentalId);
         await this.tools.logs.follow(rentalId, container);
         await container.start();
       }
@@ -161,10 +163,6 @@ export class Instances {
       await this.runOnstart(started);
       return { ip };
     });
-  }
-
-  private async hasDisk(rentalId: string): Promise<boolean> {
-    return (await this.tools.disks.list()).some((disk) => disk.rentalId === rentalId);
   }
 
   /** Leaves it running in the background. Its own guard makes a second call do nothing. */

