@@ -15,6 +15,8 @@ export interface TestAppOptions {
   clock?: FakeClock;
   /** More environment, e.g. `{ MUSTER_ROLES: 'api' }`. */
   env?: Record<string, string>;
+  /** A migrated database of the caller's own, which the caller removes. */
+  databaseUrl?: string;
   /** Another replica of this market: shares its Postgres and Redis, which the first one removes. */
   beside?: TestApp;
 }
@@ -59,7 +61,7 @@ export class TestApp {
   ) {}
 
   static async start(options: TestAppOptions): Promise<TestApp> {
-    const database = options.beside?.database ?? (await createTestDatabase());
+    const database = options.beside?.database ?? (await databaseOf(options));
     const redis = options.beside?.redis ?? (await startTestRedis());
     const config = loadConfig({ ...testEnvironment(database.url, redis.url), ...options.env });
     await prepare(config, options);
@@ -128,6 +130,10 @@ export class TestApp {
     if (status !== 201) throw new Error(`no key: ${JSON.stringify(body)}`);
     return body;
   }
+}
+
+async function databaseOf({ databaseUrl }: TestAppOptions): Promise<TestDatabase> {
+  return databaseUrl === undefined ? await createTestDatabase() : { url: databaseUrl, name: '', drop: () => Promise.resolve() };
 }
 
 export const createTestApp = (options: TestAppOptions = {}): Promise<TestApp> => TestApp.start(options);
