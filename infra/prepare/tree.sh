@@ -31,14 +31,14 @@ source_hash() {
 
 dependencies_are_there() { [ "$(cat "$INSTALL_STAMP" 2>/dev/null)" = "$(lock_hash)" ]; }
 
+# Root's folders for stores and settings would outlive `uninstall`; a person who uses pnpm already keeps their store.
 install_dependencies() {
-  local store=()
-  # Root's own store would outlive `uninstall`; that of a person who already uses pnpm is theirs to keep.
-  if [ "$(id -u)" = 0 ] && [ -z "$PNPM_OF_PERSON" ] && ! runs_as_owner; then
-    store=(--store-dir "$MUSTER_HOME/cache/pnpm" --config.cache-dir="$MUSTER_HOME/cache/pnpm-metadata")
+  local folders=()
+  if ! runs_as_owner && [ "$(id -u)" = 0 ] && [ -z "$PNPM_OF_PERSON" ]; then
+    folders=(env "XDG_DATA_HOME=$MUSTER_HOME/cache" "XDG_CACHE_HOME=$MUSTER_HOME/cache" "XDG_CONFIG_HOME=$MUSTER_HOME/tools/config")
   fi
   # CI=1: with no terminal pnpm would refuse to replace a node_modules that another store made.
-  (cd "$repo" && CI=1 as_owner pnpm install --frozen-lockfile "${store[@]}") || return 1
+  (cd "$repo" && CI=1 as_owner "${folders[@]}" pnpm install --frozen-lockfile) || return 1
   lock_hash | as_owner tee "$INSTALL_STAMP" >/dev/null
 }
 
@@ -51,9 +51,10 @@ build_is_there() {
 }
 
 build_tree() {
+  local hash home=()
+  if ! runs_as_owner && [ "$(id -u)" = 0 ]; then home=(env "HOME=$MUSTER_HOME/tools/home"); fi
   # Of the sources as they were before: what is edited meanwhile counts as not built.
-  local hash
   hash=$(source_hash)
-  (cd "$repo" && as_owner pnpm run build 9>&-) || return 1
+  (cd "$repo" && as_owner "${home[@]}" pnpm run build 9>&-) || return 1
   as_owner tee "$BUILD_STAMP" <<<"$hash" >/dev/null
 }
