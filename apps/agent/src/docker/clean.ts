@@ -6,6 +6,7 @@ import { enginePaths, type EnginePaths } from './engine-paths.js';
 import { removeFirewall } from './firewall.js';
 import { removeBridge } from './host-network.js';
 import { NODE_LABEL, RENTAL_LABEL } from './labels.js';
+import { networkName, removeNetwork } from './network.js';
 import { detachLoopsBelow, unmountBelow } from './mounts.js';
 import { dockerAt } from './docker-at.js';
 import type { EngineConfig } from './types.js';
@@ -17,13 +18,19 @@ import type { EngineConfig } from './types.js';
  */
 export async function cleanEngine(config: EngineConfig, nodeId?: string): Promise<void> {
   const paths = enginePaths(config);
-  if (config.externalHost !== undefined) await removeContainers(dockerAt(config), nodeId);
+  if (config.externalHost !== undefined) await leaveExternal(config, nodeId);
   else if (await hasRemains(paths)) await endOwnEngine(config, paths);
   for (const folder of [paths.mounts, paths.runDir, paths.pool]) await unmountBelow(folder, config.path);
   await detachLoopsBelow(paths.engineDir, config.path);
   await rm(paths.runDir, { recursive: true, force: true });
   await removeFirewall(config);
   if (config.externalHost === undefined) await removeBridge(config);
+}
+
+async function leaveExternal(config: EngineConfig, nodeId: string | undefined): Promise<void> {
+  const docker = dockerAt(config);
+  await removeContainers(docker, config, nodeId);
+  await removeNetwork(docker, config);
 }
 
 async function hasRemains(paths: EnginePaths): Promise<boolean> {
@@ -35,7 +42,7 @@ async function hasRemains(paths: EnginePaths): Promise<boolean> {
 async function endOwnEngine(config: EngineConfig, paths: EnginePaths): Promise<void> {
   try {
     await ensureDaemons(config, paths);
-    await removeContainers(dockerAt(config), undefined);
+    await removeContainers(dockerAt(config), config, undefined);
   } catch {
     // An engine that does not start or answer any more: the processes below are ended without its help.
   }
@@ -49,9 +56,11 @@ async function endOwnEngine(config: EngineConfig, paths: EnginePaths): Promise<v
   await removeCgroups(ids);
 }
 
-async function removeContainers(docker: Docker, nodeId: string | undefined): Promise<void> {
+/** Ours are those with our label and, in an engine that others use too, in our network. */
+async function removeContainers(docker: Docker, config: EngineConfig, nodeId: string | undefined): Promise<void> {
   const label = nodeId === undefined ? [RENTAL_LABEL] : [RENTAL_LABEL, `${NODE_LABEL}=${nodeId}`];
-  const containers = await docker.listContainers({ all: true, filters: { label } });
+  const network = config.externalHost === undefined ? {} : { network: [networkName(config)] };
+  const containers = await docker.listContainers({ all: true, filters: { label, ...network } });
   await Promise.allSettled(containers.map((container) => docker.getContainer(container.Id).remove({ force: true, v: true })));
 }
 

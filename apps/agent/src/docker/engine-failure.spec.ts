@@ -133,6 +133,22 @@ describe.skipIf(obstacle !== null)(`an engine that is hit${obstacle === null ? '
     expect(await remains()).toEqual(NOTHING);
   });
 
+  it('can use an engine of someone else, says what is weaker, and leaves it as it was', async () => {
+    const place2 = { ...(await makeEnginePlace({ poolGb: 2 })), externalHost: `unix://${paths.socket}` };
+    const guest = await startEngine(place2);
+    const other = testInstanceSpec();
+    expect(guest.weaknesses.length).toBeGreaterThan(0);
+    expect(await guest.facts()).toMatchObject({ external: true });
+    expect(await guest.create(other, NODE)).toMatchObject({ ok: true });
+    expect(await guest.start(other.rental_id)).toMatchObject({ ok: true });
+    expect(await guest.exec(other.rental_id, ['sh', '-c', 'echo x > /workspace/x && cat /workspace/x'])).toMatchObject({ ok: true, value: { output: 'x\n' } });
+    expect((await guest.observe())?.map((one) => one.rentalId)).toEqual([other.rental_id]);
+    await guest.stopEngine();
+    await removePlace(place2);
+    expect((await engine.observe())?.map((one) => one.rentalId)).toEqual([spec.rental_id]);
+    expect(await readdir('/sys/class/net')).not.toContain(place2.bridge);
+  });
+
   it('refuses a subnet that is in use, by name', async () => {
     const other = { ...(await makeEnginePlace()), subnet: place.subnet };
     await expect(startEngine(other)).rejects.toThrow(place.subnet);

@@ -62,7 +62,10 @@ export class Instances {
   }
 
   async ids(): Promise<string[]> {
-    const containers = await this.tools.docker.listContainers({ all: true, filters: { label: [RENTAL_LABEL] } });
+    const { config, docker, network } = this.tools;
+    // An engine that is not ours may serve other nodes too; ours are in our network.
+    const ours = config.externalHost === undefined ? {} : { network: [network] };
+    const containers = await docker.listContainers({ all: true, filters: { label: [RENTAL_LABEL], ...ours } });
     return containers.map((container) => container.Id);
   }
 
