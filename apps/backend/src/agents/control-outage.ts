@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { Injectable, Logger, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
 import { Db, type Tx } from '../platform/db.js';
@@ -8,6 +9,7 @@ import { withTx } from '../platform/tx.js';
 import { ALIVE_EVERY_MS, inGrace, outageCause, REMEMBER_MS, type Outage, type OutageCause } from './control-outage.rules.js';
 
 const MARKER_KEY = 'alive-marker';
+const REDIS_PATIENCE_MS = 2_000;
 
 /**
  * The market's own record of when it was away. `ControlPlane.aliveAt` moves every 5 s, and only while Redis answers and
@@ -69,6 +71,17 @@ export class ControlOutage implements OnModuleInit, BeforeApplicationShutdown {
     await this.#reload(now);
     this.#aliveAt = now;
     this.#markedMono = performance.now();
+    await this.#redisReady();
+    await this.redis.client
+      .set(MARKER_KEY, now.toISOString())
+      .catch(() => this.#log.warn('Redis does not answer at the start: the first mark will tell the loss'));
+  }
+
+  /** The connection is opened at construction and may be a moment away. */
+  async #redisReady(): Promise<void> {
+    if (this.redis.client.status === 'ready') return;
+    const late = AbortSignal.timeout(REDIS_PATIENCE_MS);
+    await once(this.redis.client, 'ready', { signal: late }).catch(() => undefined);
   }
 
   /** One mark. Called by the timer; calls queue up behind each other. */

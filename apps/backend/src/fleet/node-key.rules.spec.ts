@@ -16,7 +16,7 @@ const signed = (text: string): string => sign(null, Buffer.from(text), pair.priv
 describe('node key', () => {
   it('takes an ordinary key', () => expect(parseNodeKey(publicKey)).toBeDefined());
 
-  it.each([0n, 1n, P - 1n, P, P + 1n, 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n, 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7n])(
+  it.each([0n, 1n, P - 1n, P, P + 1n, 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n, 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n])(
     'refuses the small-order or non-canonical y %s with either sign',
     (y) => {
       expect(parseNodeKey(encode(y, 0))).toBeUndefined();

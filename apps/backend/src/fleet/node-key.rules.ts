@@ -4,13 +4,15 @@ const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 /** The field prime 2^255 − 19 of Curve25519 (RFC 8032 §5.1). */
 const P = (1n << 255n) - 19n;
+/** `y` of a point of order 8; the other one is its negative. */
+const EIGHTH = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
 /** `y` of the points whose order divides 8: with such a key one signature fits many texts. */
 const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
   0n,
   1n,
   P - 1n,
-  0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
-  0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n,
+  EIGHTH,
+  P - EIGHTH,
 ]);
 
 /**
