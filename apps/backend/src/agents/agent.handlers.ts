@@ -5,6 +5,7 @@ import { Heartbeats } from '../fleet/heartbeats.js';
 import { Presence } from '../fleet/presence.js';
 import { Db } from '../platform/db.js';
 import { withTx } from '../platform/tx.js';
+import { RentalProgress } from '../rentals/advance.js';
 import type { AgentSession, Proof } from './agent-session.js';
 
 type Nack = { ok: false; problem: Problem };
@@ -20,6 +21,7 @@ export class Handlers {
     private readonly db: Db,
     private readonly heartbeats: Heartbeats,
     private readonly presence: Presence,
+    private readonly progress: RentalProgress,
   ) {}
 
   readonly all: AgentHandlers = {
@@ -29,7 +31,11 @@ export class Handlers {
       return this.heartbeats.beat({ heartbeat: payload, generation: node.value.generation, proven: node.value.proven, via: 'socket' });
     },
     inventory: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.#inventory(nodeId, payload.inventory)),
-    instance_update: () => Promise.resolve(OK),
+    instance_update: async (session, payload) => {
+      if (!session.proof) return fail('not_proven');
+      const applied = await this.progress.applyInstanceUpdate(session.proof.nodeId, payload);
+      return applied.ok ? OK : applied;
+    },
     goodbye: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.presence.goodbye(nodeId)),
   };
 

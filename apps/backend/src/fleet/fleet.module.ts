@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common';
+import { AbandonedRentals } from './abandoned-rentals.js';
 import { Enrol } from './enrol.js';
 import { EnrolNonces } from './enrol-nonce.js';
 import { FleetController, FleetHostController } from './fleet.controller.js';
@@ -14,7 +15,7 @@ import { PresenceSweeper } from './sweeper.js';
 @Global()
 @Module({
   controllers: [FleetHostController, FleetController],
-  providers: [Enrol, EnrolNonces, Heartbeats, HttpHeartbeat, ManageNode, Nodes, Presence, PresenceSweeper, RetireNode],
+  providers: [AbandonedRentals, Enrol, EnrolNonces, Heartbeats, HttpHeartbeat, ManageNode, Nodes, Presence, PresenceSweeper, RetireNode],
   exports: [Heartbeats, Presence],
 })
 export class FleetModule {}

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { HEARTBEAT_INTERVAL_MS, LEASE_S, type AckOf, type Heartbeat } from '@muster/shared-types';
 import { Clock } from '../platform/clock.js';
+import { Coverage } from '../rentals/coverage.js';
 import { HTTP_INTERVAL_MS } from './presence.rules.js';
 import { Presence } from './presence.js';
 
@@ -18,12 +19,14 @@ export interface Beat {
 export class Heartbeats {
   constructor(
     private readonly presence: Presence,
+    private readonly coverage: Coverage,
     private readonly clock: Clock,
   ) {}
 
-  async beat({ heartbeat, generation, via }: Beat): Promise<AckOf<'heartbeat'>> {
+  async beat({ heartbeat, generation, proven, via }: Beat): Promise<AckOf<'heartbeat'>> {
     const at = this.clock.now();
     await this.presence.onBeat(heartbeat.node_id, at, via);
+    if (proven) await this.coverage.onBeat(heartbeat.node_id, heartbeat, at);
     return {
       ok: true,
       server_time: at.toISOString(),

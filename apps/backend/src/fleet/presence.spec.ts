@@ -1,6 +1,7 @@
 import { waitFor } from '@muster/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestApp, type TestAccount, type TestApp } from '../../test/app.js';
+import { makeRunningRental } from '../../test/market-fixtures.js';
 import { plainHeartbeat, SimulatedAgent } from '../../test/simulated-agent.js';
 import { ControlOutage } from '../agents/control-outage.js';
 import { FakeClock } from '../platform/clock.js';
@@ -129,6 +130,36 @@ describe('presence', () => {
     expect(silent && (await node(silent)).presence).toBe('unreachable');
     expect(agents[0] && (await node(agents[0])).presence).toBe('online');
     expect(outage.inGrace(clock.now())).toBe(false);
+  });
+
+  it('gives up a host after 60 minutes: its rental is lost and ends where the silence began', async () => {
+    const agent = await online();
+    const started = clock.now();
+    const rentalId = await makeRunningRental(app.db.client, { renterId: owner.id, nodeId: agent.nodeId, rateMicroHour: 3_600_000n, startTime: started });
+    await after(30);
+    await after(100);
+    for (let pass = 0; pass < 6; pass += 1) await after(570);
+    const rental = () => app.db.client.rental.findUniqueOrThrow({ where: { id: rentalId } });
+    expect((await rental()).status).toBe('running');
+    clock.advance(60_000);
+    for (let pass = 0; pass < 5; pass += 1) await sweeper.pass();
+    expect(await rental()).toMatchObject({ status: 'lost', endReason: 'host_lost', billedSeconds: 0n });
+    // −20 for going offline, −15 for the rental; the claim stays until the node says that the container is gone.
+    expect(await node(agent)).toMatchObject({ presence: 'offline', reputationScore: 65, cpuUsed: 1 });
+  });
+
+  it('ends the rentals of a node that is retired by force, and refuses to retire it without', async () => {
+    const agent = await online();
+    const rentalId = await makeRunningRental(app.db.client, { renterId: owner.id, nodeId: agent.nodeId, rateMicroHour: 1n, startTime: clock.now() });
+    const retire = (force: boolean) => app.call('retireNode', { token: owner.token, params: { node_id: agent.nodeId }, body: { force } });
+    expect((await retire(false)).body).toMatchObject({ code: 'action_not_allowed', facts: { active_rentals: '1' } });
+    expect((await retire(true)).body).toMatchObject({ lifecycle: 'retired', actions: [] });
+    expect(await app.db.client.rental.findUniqueOrThrow({ where: { id: rentalId } })).toMatchObject({ status: 'stopping', endReason: 'host_retired' });
+    // It is heard until its last container is reported gone.
+    await agent.connect();
+    expect(agent.payloads('desired_state').at(-1)).toMatchObject({ instances: [], absent: [{ rental_id: rentalId }] });
+    await waitFor(async () => (await app.db.client.rental.findUniqueOrThrow({ where: { id: rentalId } })).releasedAt !== null, deadline('the release'));
+    agent.close();
   });
 
   it('keeps sockets and nacks heartbeats while Redis is away, and goes on after it', async () => {

@@ -5,6 +5,7 @@ import { Clock } from '../platform/clock.js';
 import { Db, type Tx } from '../platform/db.js';
 import { emitEvent, Outbox } from '../platform/outbox.js';
 import { withTx } from '../platform/tx.js';
+import { EndRental } from '../rentals/end.js';
 import { GatePush } from '../tunnels/gate-push.js';
 import { bumpGeneration } from './generation.js';
 import { notFound } from './manage.js';
@@ -17,16 +18,19 @@ export class RetireNode {
     private readonly db: Db,
     private readonly push: NodePush,
     private readonly gate: GatePush,
+    private readonly endRental: EndRental,
     private readonly outbox: Outbox,
     private readonly clock: Clock,
   ) {}
 
-  /** With live rentals only `force` goes on; they end as `host_retired`. Retiring again changes nothing. */
+  /** With live rentals only `force` goes on; they end as `host_retired`. Retiring again finishes what was cut short. */
   async run(nodeId: string, ownerId: string, force: boolean): Promise<Result<void>> {
     const retired = await withTx(this.db, (tx) => this.#retire(tx, nodeId, ownerId, force));
     if (!retired.ok) return retired;
     this.outbox.wake();
+    // Its tunnels end first: the gate admits nothing more while its rentals are ended one by one.
     await this.gate.nodeChanged(nodeId);
+    if (force) await this.endRental.endRentalsOfNode(nodeId, 'host_retired', ownerId);
     await this.push.changed(nodeId);
     return ok(undefined);
   }

@@ -8,6 +8,7 @@ import { Singletons } from '../platform/leases.js';
 import { Outbox } from '../platform/outbox.js';
 import { Redis } from '../platform/redis.js';
 import { withTx } from '../platform/tx.js';
+import { AbandonedRentals } from './abandoned-rentals.js';
 import { AWAY_KEY, HTTP_KEY, LAST_BEAT_KEY } from './presence.keys.js';
 import { presenceAfter, silentSince } from './presence.rules.js';
 import { takeAway } from './presence.store.js';
@@ -15,6 +16,7 @@ import { takeAway } from './presence.store.js';
 const PASS_EVERY_MS = 1_000;
 /** Redis may have lost what Postgres knows; this often the two are compared. */
 const COMPARE_EVERY_PASSES = 15;
+const ABANDONED_EVERY_PASSES = 5;
 
 /** Finds nodes that fell silent. One replica at a time does it; nothing is held against a node in the restart grace. */
 @Injectable()
@@ -29,6 +31,7 @@ export class PresenceSweeper implements OnApplicationBootstrap {
     private readonly outage: ControlOutage,
     private readonly singletons: Singletons,
     private readonly config: Config,
+    private readonly abandoned: AbandonedRentals,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -40,6 +43,7 @@ export class PresenceSweeper implements OnApplicationBootstrap {
     this.#passes += 1;
     if (this.outage.inGrace(this.clock.now())) return;
     await this.#sweep();
+    if (this.#passes % ABANDONED_EVERY_PASSES === 0) await this.abandoned.pass();
   }
 
   /** Makes Redis know again what Postgres knows, e.g. after FLUSHALL. Never overwrites what Redis has. */
