@@ -16,8 +16,8 @@ const Environment = z.object({
   PATH: z.string().default('/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'),
 });
 
-/** Handed on to the agent of `up` as they are: its own settings, and how it reaches the outside. */
-const HANDED_ON = /^(MUSTER_AGENT_[A-Z_]+|MUSTER_DOCKER_HOST|MUSTER_NVIDIA_SMI|HTTP_PROXY|HTTPS_PROXY|NO_PROXY|LOG_LEVEL|TZ|NODE_EXTRA_CA_CERTS)$/;
+/** Handed on to the parts of `up` as they are: their own settings, and how they reach the outside. */
+const HANDED_ON = /^(MUSTER_AGENT_[A-Z_]+|MUSTER_DOCKER_HOST|MUSTER_NVIDIA_SMI|MUSTER_IMAGES_DIR|MUSTER_PORT_REST_S|MUSTER_(RATE|SIGN_IN)_LIMIT_PER_MIN|MUSTER_DATABASE_POOL|METRICS_TOKEN|HTTP_PROXY|HTTPS_PROXY|NO_PROXY|LOG_LEVEL|TZ|NODE_EXTRA_CA_CERTS)$/;
 
 /** Everything the command line takes from outside, read once. */
 export interface CliConfig {
@@ -33,6 +33,8 @@ export interface CliConfig {
   noColor: boolean;
   path: string;
   handedOn: Record<string, string>;
+  /** The whole environment, for starting this program again. */
+  own: Record<string, string>;
 }
 
 /** The environment is not usable; one line per wrong variable. */
@@ -42,7 +44,8 @@ export class ConfigError extends Error {
 
 /** Parses the environment; an empty variable counts as absent. Throws ConfigError. */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const entries = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '');
+  const given = Object.fromEntries(entries);
   const parsed = Environment.safeParse(given);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('\n'));
   const vars = parsed.data;
@@ -59,6 +62,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
     frpcPath: vars.FRPC_PATH,
     noColor: vars.NO_COLOR !== undefined,
     path: vars.PATH,
-    handedOn: Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => HANDED_ON.test(entry[0]))),
+    handedOn: Object.fromEntries(entries.filter(([name]) => HANDED_ON.test(name))),
+    own: Object.fromEntries(entries),
   };
 }

@@ -16,4 +16,6 @@ async function main(): Promise<ExitCode> {
   }
 }
 
-process.exitCode = await main();
+const exitCode = await main();
+// A command that hands on another program's status has set it itself.
+if (exitCode !== EXIT.ok) process.exitCode = exitCode;

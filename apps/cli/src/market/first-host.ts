@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { MarketClient } from '@muster/client';
+import { waitFor } from '@muster/local-services';
+import type { NodeView } from '@muster/shared-types';
+import { z } from 'zod';
+import type { Layout } from './layout.js';
+import { readIfThere } from './private-file.js';
+
+const NodeFile = z.object({ node_id: z.uuid() });
+const ONLINE_MS = 120_000;
+
+/** The node that the agent of this folder enrolled as; undefined before it did. */
+export async function localNodeId(layout: Layout): Promise<string | undefined> {
+  const text = await readIfThere(join(layout.agent, 'node.json'));
+  return text === undefined ? undefined : NodeFile.safeParse(parseJson(text)).data?.node_id;
+}
+
+/** Waits until the market sees this machine; gives up at once when `died` says why the agent cannot do it. */
+export async function untilOnline(layout: Layout, client: MarketClient, died: () => string | undefined): Promise<NodeView> {
+  const online = await waitFor(async () => died() ?? (await onlineNode(layout, client)), { deadlineMs: ONLINE_MS, what: `this machine to come online in the market (log: ${join(layout.log, 'agent.log')})`, everyMs: 100 });
+  if (typeof online === 'string') throw new Error(online);
+  return online;
+}
+
+async function onlineNode(layout: Layout, client: MarketClient): Promise<NodeView | undefined> {
+  const nodeId = await localNodeId(layout);
+  if (nodeId === undefined) return undefined;
+  const node = await client.call('getNode', { params: { node_id: nodeId } });
+  return node.presence === 'online' ? node : undefined;
+}
+
+/** Puts the machine on the market the first time; afterwards its listing is the owner's choice. */
+export async function listOnce(client: MarketClient, node: NodeView, listedBefore: string | undefined): Promise<NodeView> {
+  if (node.listing !== 'unlisted' || listedBefore === node.id) return node;
+  return client.call('listNode', { params: { node_id: node.id } });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,63 @@
+import { access } from 'node:fs/promises';
+import { waitFor } from '@muster/local-services';
+import { cleanHost } from './clean-host.js';
+import type { LiveRental, MarketEvent, PartName } from './events.js';
+import type { Keeper } from './keeper.js';
+import type { Layout } from './layout.js';
+import { LEAVE_INSTANCES, stopLeftovers } from './parts.js';
+
+const SETTLE_MS = 20_000;
+
+export interface StoppingMarket {
+  layout: Layout;
+  keepers: ReadonlyMap<PartName, Keeper>;
+  tell(event: MarketEvent): void;
+  liveRentals(): Promise<LiveRental[]>;
+  /** Undefined = the instances of this machine are left to the next `up`. */
+  agentEnv: Record<string, string> | undefined;
+}
+
+/**
+ * Instances first, while everything that settles them still runs; then who speaks to the outside; the stores last. A
+ * step that fails is told and the next one comes: what can be ended is ended.
+ */
+export async function stopMarket(market: StoppingMarket): Promise<void> {
+  const startedAt = performance.now();
+  const { tell, agentEnv } = market;
+  const ends = agentEnv ? await market.liveRentals().catch(() => []) : [];
+  tell({ kind: 'stopping', ends });
+  const wasHost = market.keepers.has('agent') || (await access(market.layout.agent).then(() => true, () => false));
+  if (agentEnv && wasHost) await step(market, 'instances, engine and network of this machine are gone', () => endHost(market, agentEnv));
+  else await stopPart(market, 'agent');
+  if (ends.length > 0) await step(market, ends.length === 1 ? '1 rental settled' : `${ends.length} rentals settled`, () => untilSettled(market));
+  await stopPart(market, 'backend');
+  await Promise.all([stopPart(market, 'frps'), stopPart(market, 'gate')]);
+  await Promise.all([stopPart(market, 'redis'), stopPart(market, 'postgres')]);
+  await step(market, undefined, () => stopLeftovers(market.layout.home));
+  tell({ kind: 'stopped', ms: performance.now() - startedAt });
+}
+
+/** The agent says goodbye and takes its instances along; then anything it could not take. */
+async function endHost(market: StoppingMarket, env: Record<string, string>): Promise<void> {
+  await market.keepers.get('agent')?.stop();
+  await cleanHost(market.layout, env);
+}
+
+async function untilSettled(market: StoppingMarket): Promise<void> {
+  await waitFor(async () => (await market.liveRentals()).length === 0, { deadlineMs: SETTLE_MS, what: 'the rentals of this machine to be settled; the next `muster up` settles them', everyMs: 100 });
+}
+
+async function stopPart(market: StoppingMarket, part: PartName): Promise<void> {
+  const keeper = market.keepers.get(part);
+  if (keeper) await step(market, `${part} stopped`, () => keeper.stop(part === 'agent' ? LEAVE_INSTANCES : undefined));
+}
+
+async function step(market: StoppingMarket, text: string | undefined, work: () => Promise<void>): Promise<void> {
+  const startedAt = performance.now();
+  try {
+    await work();
+    if (text) market.tell({ kind: 'step', text, ms: performance.now() - startedAt });
+  } catch (error) {
+    market.tell({ kind: 'note', text: error instanceof Error ? error.message : String(error) });
+  }
+}
