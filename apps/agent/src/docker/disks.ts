@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mustRun, run } from './command.js';
 import type { EnginePaths } from './engine-paths.js';
@@ -145,7 +145,7 @@ export class Disks {
       await mustRun('fallocate', ['-l', String(bytes), part], { path: this.path });
       const extended = `nodiscard,lazy_itable_init=1,root_owner=${owner.uid}:${owner.gid}`;
       await mustRun('mkfs.ext4', ['-q', '-F', '-m', '0', '-O', '^has_journal', '-E', extended, part], { path: this.path });
-      await mustRun('mv', [part, image], { path: this.path });
+      await rename(part, image);
     } catch (error) {
       await rm(part, { force: true });
       throw error;

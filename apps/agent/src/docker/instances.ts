@@ -117,10 +117,7 @@ export class Instances {
       const present = await this.find(spec.rental_id);
       const kept = present && (await this.keepOrReplace(spec, present));
       if (kept) return { containerId: kept };
-      const { disks, docker, owner } = this.tools;
-      const options = containerOptions(spec, await this.place(spec, nodeId));
-      await disks.ensure(spec.rental_id, spec.disk_gb, owner);
-      const container = await docker.createContainer(options);
+      const container = await this.makeWithDisk(spec, nodeId);
       try {
         const archive = await instanceArchive(spec);
         if (archive) await container.putArchive(archive, { path: '/' });
@@ -131,6 +128,17 @@ export class Instances {
       }
       return { containerId: container.id };
     });
+  }
+
+  /** Side by side, as each takes about as long as the other. Without its disk no container stays. */
+  private async makeWithDisk(spec: InstanceSpec, nodeId: string): Promise<Docker.Container> {
+    const { disks, docker, owner } = this.tools;
+    const options = containerOptions(spec, await this.place(spec, nodeId));
+    const [disk, container] = await Promise.allSettled([disks.ensure(spec.rental_id, spec.disk_gb, owner), docker.createContainer(options)]);
+    if (container.status === 'rejected') throw container.reason;
+    if (disk.status === 'fulfilled') return container.value;
+    await container.value.remove({ force: true });
+    throw disk.reason;
   }
 
   private async keepOrReplace(spec: InstanceSpec, present: ContainerInspectInfo): Promise<string | null> {
