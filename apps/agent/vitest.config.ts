@@ -1,3 +1,3 @@
-import { defineConfig } from 'vitest/config';
+import { testConfig } from '@muster/testkit/vitest-config';
 
-export default defineConfig({ test: { include: ['src/**/*.spec.ts', 'test/**/*.spec.ts'], testTimeout: 120_000, hookTimeout: 180_000 } });
+export default testConfig();

@@ -1,9 +1,10 @@
 import type { Inventory, PreflightRecord } from '@muster/shared-types';
+import { sellableDiskGb } from '../docker/disk.rules.js';
 import type { EngineFacts } from '../docker/types.js';
 import type { GpuSnapshot } from './gpu-watch.rules.js';
 import { isolationOf } from './isolation.rules.js';
 import type { MachineFacts } from './machine-facts.js';
-import { offeredCpuCores, offeredDiskGb, offeredRamMb } from './offer-share.rules.js';
+import { GB_BYTES, offeredCpuCores, offeredRamMb } from './offer-share.rules.js';
 
 export interface InventoryFacts {
   machine: MachineFacts;
@@ -29,7 +30,7 @@ export function buildInventory({ machine, gpus, engine, poolBytes, images, prefl
     cpu_name: machine.cpu_name,
     cpu_cores: offeredCpuCores(machine.cpus, machine.cpu_quota),
     cpu_ram_mb: offeredRamMb(machine.ram_mb),
-    disk_gb: offeredDiskGb(poolBytes),
+    disk_gb: sellableDiskGb(poolBytes / GB_BYTES),
     gpus: gpus.gpus.slice(0, 64),
     driver_version: gpus.driver_version,
     cuda_max_good: gpus.cuda_max_good,

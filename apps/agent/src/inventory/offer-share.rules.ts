@@ -19,13 +19,3 @@ export function offeredRamMb(totalMb: number): number {
 export function offeredCpuCores(available: number, quota: number | null): number {
   return Math.max(1, Math.floor(Math.min(available, quota ?? available)));
 }
-
-/**
- * GB of disk offered of the file system of the engine: 10 % stays for images, root file systems and the neighbours of a
- * tenant that overruns, at least 2 GB, at most 100 GB, never more than half.
- */
-export function offeredDiskGb(poolBytes: number): number {
-  const totalGb = poolBytes / GB_BYTES;
-  const reserve = Math.min(Math.max(2, totalGb / 10), 100, totalGb / 2);
-  return Math.max(0, Math.floor(totalGb - reserve));
-}

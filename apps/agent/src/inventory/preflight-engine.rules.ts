@@ -1,6 +1,7 @@
 import type { PreflightRecord } from '@muster/shared-types';
 import { isAtLeast, isSafeRunc, SAFE_RUNC } from './isolation.rules.js';
-import { GB_BYTES, offeredDiskGb } from './offer-share.rules.js';
+import { sellableDiskGb } from '../docker/disk.rules.js';
+import { GB_BYTES } from './offer-share.rules.js';
 import { grade, passOr, record } from './preflight-record.rules.js';
 import type { DiskKind, PreflightFacts, PreflightPolicy } from './preflight-facts.js';
 
@@ -94,7 +95,7 @@ function diskKindCheck({ diskKind, engine }: PreflightFacts): PreflightRecord {
 }
 
 function diskSizeCheck({ disk }: PreflightFacts): PreflightRecord {
-  const offered = offeredDiskGb(disk.poolBytes);
+  const offered = sellableDiskGb(disk.poolBytes / GB_BYTES);
   return record({
     id: 'disk',
     title: 'Disk offered',

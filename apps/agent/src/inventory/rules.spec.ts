@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAtLeast, isolationOf, isSafeRunc } from './isolation.rules.js';
-import { offeredCpuCores, offeredDiskGb, offeredRamMb } from './offer-share.rules.js';
+import { offeredCpuCores, offeredRamMb } from './offer-share.rules.js';
 
 describe('what a machine offers of itself', () => {
   it.each([
@@ -12,14 +12,6 @@ describe('what a machine offers of itself', () => {
     [24_105, 21_694],
     [524_288, 471_859],
   ])('of %i MiB of RAM %i', (total, offered) => expect(offeredRamMb(total)).toBe(offered));
-
-  it.each([
-    [2e9, 1],
-    [10e9, 8],
-    [50e9, 45],
-    [2000e9, 1900],
-    [0, 0],
-  ])('of a pool of %d bytes %i GB', (pool, offered) => expect(offeredDiskGb(pool)).toBe(offered));
 
   it.each([
     [2, null, 2],

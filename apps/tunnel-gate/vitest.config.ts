@@ -1,0 +1,3 @@
+import { testConfig } from '@muster/testkit/vitest-config';
+
+export default testConfig();

@@ -1,0 +1,3 @@
+import { testConfig } from '../testkit/src/vitest-config.js';
+
+export default testConfig();
