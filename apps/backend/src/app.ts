@@ -5,6 +5,7 @@ import helmet from 'helmet';
 import { Logger } from 'nestjs-pino';
 import { Config } from './config.js';
 import { serveDocuments } from './documents.js';
+import { answerUnreadable } from './platform/client-error.js';
 import { Metrics } from './platform/metrics.js';
 import { assignRequestId } from './platform/request-id.js';
 import { InFlight } from './platform/in-flight.js';
@@ -42,8 +43,10 @@ export function configureApp(app: NestExpressApplication): InFlight {
 /** Opens the port; returns the URL under which this process itself answers. */
 export async function listen(app: INestApplication): Promise<string> {
   const { host, port } = app.get(Config);
+  const server = app.getHttpServer() as Server;
+  server.on('clientError', answerUnreadable);
   await app.listen(port, host);
-  const address = (app.getHttpServer() as Server).address();
+  const address = server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;
   return `http://${host === '::1' ? '[::1]' : host}:${bound}`;
 }

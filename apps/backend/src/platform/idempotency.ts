@@ -103,9 +103,10 @@ function keyOf(request: Request): string | undefined {
   throw new ProblemError(makeProblem('invalid_request', { errors: [{ path: 'headers.idempotency-key', message }] }));
 }
 
-/** The order of fields in the body does not make another request. */
+/** Over what was understood: neither the order of fields nor one that nobody reads makes another request. */
 function hashOf(spec: OperationSpec, request: Request): string {
-  const text = JSON.stringify([spec.method, spec.path, request.params, sorted(request.body)]);
+  const { params, body } = stateOf(request).input;
+  const text = JSON.stringify([spec.method, spec.path, params, sorted(body)]);
   return createHash('sha256').update(text).digest('hex');
 }
 

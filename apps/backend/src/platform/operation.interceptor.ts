@@ -6,12 +6,9 @@ import type { z } from 'zod';
 import { Idempotency, type Attempt } from './idempotency.js';
 import { operationOf } from './operation.js';
 import { stateOf } from './request-state.js';
+import { unstorable, type FieldError } from './unstorable.js';
 
 type Part = 'params' | 'query' | 'body';
-interface FieldError {
-  path: string;
-  message: string;
-}
 
 /** Around every operation: parses what came in, replays what was answered before, lets nothing out that its schema does not name. */
 @Injectable()
@@ -64,6 +61,7 @@ export function parseInput(spec: OperationSpec, request: Request): { params: unk
     query: part('query', spec.query, { ...request.query }),
     body: part('body', spec.body, spec.body ? bodyOf(request) : undefined),
   };
+  errors.push(...unstorable({ params: request.params, query: request.query, body: spec.body ? request.body : undefined }));
   if (errors.length > 0) throw new ProblemError(makeProblem('invalid_request', { detail: 'See errors', errors }));
   return input;
 }
