@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import type { EnrolResult, Heartbeat, Inventory, NodeStatus } from '@muster/shared-types';
+import type { EnrolResult, Heartbeat, InstanceBeat, Inventory, NodeStatus } from '@muster/shared-types';
 import type { Logger } from 'pino';
 import { bootId, bootSeconds } from './boot-clock.js';
 import type { AgentConfig } from './config.js';
@@ -27,8 +27,12 @@ import { AGENT_VERSION } from './version.js';
 
 const INVENTORY_EVERY_MS = 60_000;
 const DEFAULT_POOL_SHARE = 0.5;
+/** A loop that has not turned for so long knows nothing of its tunnels any more. */
+const STALE_LOOP_S = 10;
+/** Goodbye of a machine that ends its instances; otherwise the reason is the signal, and they go on. */
+const HOST_SHUTDOWN = 'host_shutdown';
 
-interface Machine {
+export interface Machine {
   config: AgentConfig;
   log: Logger;
   dir: StateDir;
@@ -36,6 +40,8 @@ interface Machine {
   engine: Engine;
   gpus: GpuWatch;
   poolBytes: number;
+  /** Called when the GPUs are other ones than before. */
+  onGpus: () => void;
 }
 
 /** Everything on this machine that does not need the market: state folder, key, engine, GPUs. */
@@ -43,10 +49,12 @@ export async function openMachine(config: AgentConfig, log: Logger): Promise<Mac
   const dir = await openStateDir(config.stateDir);
   const identity = await loadOrCreateIdentity(dir.identityKey);
   const poolGb = config.poolGb ?? (await defaultPoolGb(config.stateDir));
+  const machine = { onGpus: (): void => undefined };
   const gpus = gpuWatch({
     smi: nvidiaSmi({ path: config.nvidiaSmi }),
     file: dir.gpus,
     bootId: bootId(),
+    onChange: () => machine.onGpus(),
     onError: (error) => log.error({ err: error }, 'the record of the GPUs could not be written'),
   });
   const [engine] = await Promise.all([
@@ -63,7 +71,13 @@ export async function openMachine(config: AgentConfig, log: Logger): Promise<Mac
     }),
     gpus.start(),
   ]);
-  return { config, log, dir, identity, engine, gpus, poolBytes: poolGb * 1e9 };
+  return Object.assign(machine, { config, log, dir, identity, engine, gpus, poolBytes: poolGb * 1e9 });
+}
+
+/** Ends a machine that has no agent yet. */
+export async function closeMachine({ config, engine, gpus }: Machine): Promise<void> {
+  gpus.stop();
+  await (config.stopEngine ? engine.stopEngine() : engine.detach());
 }
 
 /** Half of what is free, so that a machine that does other work keeps room for it. */
@@ -113,6 +127,7 @@ export class Agent {
   private readonly loop: Loop;
   private readonly tunnels: Tunnels;
   private readonly sampler: Sampler;
+  private readonly imported: Promise<void>;
   private readonly startedS = bootSeconds();
   private sentInventory: Inventory | null = null;
   private clockOffsetS: number | null = null;
@@ -127,12 +142,15 @@ export class Agent {
     this.tunnels = createTunnels({ folder: dir.frpc, frpcPath: config.frpcPath, log });
     this.sampler = sampler({ poolPath: enginePaths(engine.config).pool, gpus: () => machine.gpus.latest(), bridge: config.bridge });
     this.reports = new Reports(() => this.connection, log);
+    this.imported = this.importImages();
     this.loop = new Loop({
       engine,
       tunnels: this.tunnels,
       store,
       nodeId: node.node_id,
       maxImageBytes: config.maxImageBytes,
+      poolBytes: machine.poolBytes,
+      imagesReady: this.imported,
       log,
       onPass: (observed, traces) => this.reports.offer(updatesOf(store.doc, observed, traces)),
     });
@@ -142,30 +160,35 @@ export class Agent {
       nodeId: node.node_id,
       handlers: serverHandlers({ identity, nodeId: node.node_id, agentVersion: AGENT_VERSION, store, loop: this.loop, engine, tunnels: this.tunnels, log }),
       log,
-      onConnect: () => this.connected(),
+      onConnect: () => this.heartbeats.start(),
+      onProven: () => this.proven(),
       onDisconnect: () => this.heartbeats.stop(),
     });
     this.heartbeats = new Heartbeats({
       connection: this.connection,
       compose: (seq) => this.heartbeat(seq),
-      onAck: () => this.loop.heard(),
+      onAck: ({ server_time }) => {
+        this.clockOffsetS = (Date.now() - Date.parse(server_time)) / 1000;
+        this.loop.heard();
+      },
       log,
     });
   }
 
   static async start(machine: Machine, node: NodeFile): Promise<Agent> {
-    const store = await DesiredStore.open(machine.dir.desiredState, node.cluster_id, { bootId: bootId(), bootS: bootSeconds() });
+    const store = await DesiredStore.open(machine.dir.desiredState, node.cluster_id, { bootId: bootId(), bootS: bootSeconds() }, machine.log);
     const agent = new Agent(machine, node, store);
     await agent.begin();
     return agent;
   }
 
-  /** SIGTERM: says goodbye, then leaves engine, instances and tunnels to the next agent, or ends them all. */
-  async stop(reason: string): Promise<void> {
+  /** Says goodbye, then leaves engine, instances and tunnels to the next agent, or ends them all. */
+  async stop(signal: string): Promise<void> {
     const { config, engine, gpus, log } = this.machine;
+    const reason = config.stopEngine ? HOST_SHUTDOWN : signal;
     if (this.timer) clearInterval(this.timer);
     this.heartbeats.stop();
-    if (this.connection.connected) {
+    if (this.connection.proven) {
       await this.connection.send('goodbye', { node_id: this.node.node_id, reason }).catch((error: unknown) => log.warn({ err: error }, 'goodbye was not answered'));
     }
     this.connection.close();
@@ -177,7 +200,7 @@ export class Agent {
   }
 
   private async begin(): Promise<void> {
-    const { engine, config, log } = this.machine;
+    const { engine, log } = this.machine;
     const { addr, port, ca } = this.node.tunnel_server;
     await this.tunnels.setServer({ addr, port, caPem: ca, nodeId: this.node.node_id });
     engine.onEvent((event) => {
@@ -189,13 +212,22 @@ export class Agent {
     this.connection.open();
     this.timer = setInterval(() => void this.tellInventory(), INVENTORY_EVERY_MS);
     this.timer.unref();
-    void engine
-      .importArchives(config.imagesDir)
-      .then(() => this.tellInventory())
-      .catch((error: unknown) => log.error({ err: error }, 'the local images could not be imported'));
+    this.machine.onGpus = () => void this.tellInventory();
   }
 
-  private connected(): void {
+  /** Never rejects: without them a start says that its image is missing. */
+  private async importImages(): Promise<void> {
+    const { engine, config, log } = this.machine;
+    try {
+      const made = await engine.importArchives(config.imagesDir);
+      if (made.length > 0) log.info({ images: made }, 'local images imported');
+    } catch (error) {
+      log.error({ err: error }, 'the local images could not be imported');
+    }
+    void this.tellInventory();
+  }
+
+  private proven(): void {
     this.machine.log.info({ node_id: this.node.node_id }, 'connected to the market');
     this.reports.repeatAll();
     this.sentInventory = null;
@@ -206,7 +238,7 @@ export class Agent {
 
   /** Sent at connect and whenever a fact changed. */
   private async tellInventory(): Promise<void> {
-    if (!this.connection.connected) return;
+    if (!this.connection.proven) return;
     try {
       const inventory = await inventoryOf(this.machine, this.clockOffsetS);
       if (this.sentInventory && sameFacts(this.sentInventory, inventory)) return;
@@ -219,7 +251,6 @@ export class Agent {
   }
 
   private heartbeat(seq: number): Heartbeat {
-    const observed = this.loop.lastObserved;
     const { doc } = this.store;
     return {
       node_id: this.node.node_id,
@@ -228,8 +259,20 @@ export class Agent {
       seq,
       up_s: Math.max(0, bootSeconds() - this.startedS),
       generation: doc.generation,
-      instances: observed ? beatsOf(doc, { ...observed, bootS: bootSeconds() }, this.loop.tracesView) : [],
+      instances: this.beats(),
     };
+  }
+
+  private beats(): InstanceBeat[] {
+    const { lastObserved: observed, lastPassBootS, tracesView, use } = this.loop;
+    if (!observed) return [];
+    const now = bootSeconds();
+    const stale = now - lastPassBootS > STALE_LOOP_S;
+    return beatsOf(this.store.doc, { ...observed, bootS: now }, tracesView).map((beat) => ({
+      ...beat,
+      ...use.get(beat.rental_id),
+      ...(stale && { tunnel_up: false, up_s: 0 }),
+    }));
   }
 
   private status(): NodeStatus {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
-const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+const flag = z.enum(['true', 'false'], { error: 'must be true or false' }).transform((value) => value === 'true');
 const path = z.string().startsWith('/', 'must be an absolute path');
 
 /** Every variable of the agent, once. Messages name the variable, what is wrong and an example. */
@@ -27,6 +27,8 @@ const Environment = z.object({
   MUSTER_DOCKER_HOST: z.string().startsWith('unix://', 'must be a unix socket, e.g. unix:///var/run/docker.sock').optional(),
   MUSTER_IMAGES_DIR: path.optional(),
   MUSTER_AGENT_STOP_ENGINE: flag.default(false),
+  /** Whether enrolment puts this machine on the market at once. */
+  MUSTER_AGENT_LIST: flag.default(true),
   FRPC_PATH: path,
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   HTTP_PROXY: z.string().optional(),
@@ -54,6 +56,7 @@ export interface AgentConfig {
   imagesDir: string;
   /** SIGTERM ends engine and instances as well (a machine that runs the whole market); else they outlive the agent. */
   stopEngine: boolean;
+  list: boolean;
   frpcPath: string;
   logLevel: string;
   proxyEnv: Record<string, string>;
@@ -88,6 +91,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): AgentConfig {
     externalDocker: vars.MUSTER_DOCKER_HOST,
     imagesDir: vars.MUSTER_IMAGES_DIR ?? join(vars.MUSTER_HOME, 'cache', 'images'),
     stopEngine: vars.MUSTER_AGENT_STOP_ENGINE,
+    list: vars.MUSTER_AGENT_LIST,
     frpcPath: vars.FRPC_PATH,
     logLevel: vars.LOG_LEVEL,
     proxyEnv: Object.fromEntries(

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { ProblemError } from '@muster/shared-types';
 import { Command } from 'commander';
-import { pino } from 'pino';
-import { Agent, joinMarket, openMachine } from './agent.js';
+import { type Logger, pino } from 'pino';
+import { Agent, closeMachine, joinMarket, openMachine } from './agent.js';
 import { type AgentConfig, ConfigError, readConfig } from './config.js';
 import { cleanEngine } from './docker/engine.js';
 import { AGENT_VERSION } from './version.js';
@@ -22,15 +22,25 @@ const logger = (config: AgentConfig) => pino({ level: config.logLevel, base: { p
 
 async function run(config: AgentConfig): Promise<void> {
   const log = logger(config);
+  const signalled = firstSignal();
   const machine = await openMachine(config, log);
-  const node = await untilJoined(() => joinMarket(machine), (message) => log.warn({ message }, 'not enrolled yet; trying again'));
+  const joining = untilJoined(() => joinMarket(machine), (message) => log.warn({ message }, 'not enrolled yet; trying again'));
+  const node = await Promise.race([joining, signalled]);
+  if (typeof node === 'string') return leave(log, node, () => closeMachine(machine));
   const agent = await Agent.start(machine, node);
   log.info({ node_id: node.node_id, market: config.backendUrl }, 'agent is running');
-  const signal = await new Promise<string>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+  const signal = await signalled;
+  await leave(log, signal, () => agent.stop(signal));
+}
+
+const firstSignal = (): Promise<string> =>
+  new Promise((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve(name));
   });
+
+async function leave(log: Logger, signal: string, stop: () => Promise<void>): Promise<void> {
   log.info({ signal }, 'stopping');
-  await agent.stop(signal);
+  await stop();
   process.exit(0);
 }
 

@@ -1,7 +1,7 @@
-import { AGENT_NAMESPACE, type AckOf, agentMessages, type FromAgent, type FromServer, makeProblem, type Payload, fieldErrors } from '@muster/shared-types';
+import { AGENT_NAMESPACE, type AckOf, agentMessages, type FromAgent, type FromServer, fieldErrors, makeProblem, type Payload, PROBLEM_EVENT } from '@muster/shared-types';
 import type { Logger } from 'pino';
 import { io, type Socket } from 'socket.io-client';
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** A handler's answer is the ack: `{ok:true, …}` or `{ok:false, problem}`. */
 export type ServerHandlers = { [K in FromServer]: (payload: Payload<K>) => Promise<AckOf<K>> };
@@ -13,17 +13,25 @@ export interface ConnectionOptions {
   handlers: ServerHandlers;
   log: Logger;
   onConnect: () => void;
+  /** The server has taken our answer to its challenge; what needs a proof may be sent from now on. */
+  onProven: () => void;
   onDisconnect: (reason: string) => void;
 }
 
 const ACK_TIMEOUT_MS = 10_000;
+const FIRST_REDIAL_MS = 1_000;
+const LAST_REDIAL_MS = 10_000;
+const Told = z.object({ code: z.string().max(100), detail: z.string().max(500).optional() });
 
 /**
- * The one socket to the market. Reconnects for ever with jitter; every message of the catalogue has a handler and every
- * call an answer. What a message carries is parsed tolerantly: unknown fields are ignored.
+ * The one socket to the market. Reconnects for ever with jitter, also after a refusal; every message of the catalogue has
+ * a handler and every call an answer. What a message carries is parsed tolerantly: unknown fields are ignored.
  */
 export class Connection {
   private readonly socket: Socket;
+  private isProven = false;
+  private closed = false;
+  private redialMs = FIRST_REDIAL_MS;
 
   constructor(private readonly options: ConnectionOptions) {
     this.socket = io(new URL(AGENT_NAMESPACE, options.backendUrl).href, {
@@ -44,11 +52,17 @@ export class Connection {
   }
 
   close(): void {
+    this.closed = true;
     this.socket.disconnect();
   }
 
   get connected(): boolean {
     return this.socket.connected;
+  }
+
+  /** Connected, and the server has shown that it believes our key: it has sent what only a proven node gets. */
+  get proven(): boolean {
+    return this.socket.connected && this.isProven;
   }
 
   /** Sends and waits for the parsed ack; rejects when there is none in time or it is not one. */
@@ -61,21 +75,35 @@ export class Connection {
     const { log, onConnect, onDisconnect, handlers } = this.options;
     this.socket.on('connect', onConnect);
     this.socket.on('disconnect', (reason) => {
+      this.isProven = false;
       log.warn({ reason }, 'connection to the market lost');
       onDisconnect(reason);
-      // Only a refusal by the server is not retried by the library itself.
-      if (reason === 'io server disconnect') setTimeout(() => this.socket.active || this.socket.connect(), 2_000).unref();
+      this.redialIfDropped();
     });
-    this.socket.on('connect_error', (error) => log.warn({ message: error.message }, 'the market cannot be reached; trying again'));
+    this.socket.on('connect_error', (error) => {
+      log.warn({ message: error.message }, 'the market cannot be reached; trying again');
+      this.redialIfDropped();
+    });
+    this.socket.on(PROBLEM_EVENT, (raw: unknown) => log.warn({ problem: Told.safeParse(raw).data }, 'the market ends this connection'));
     for (const name of Object.keys(handlers) as FromServer[]) this.listen(name);
     this.socket.onAny((name: string, ...args: unknown[]) => {
-      if (!(name in handlers)) reply(args, { ok: false, problem: makeProblem('unknown_event', { detail: name.slice(0, 100) }) });
+      const known = name === PROBLEM_EVENT || Object.hasOwn(handlers, name);
+      if (!known) reply(args, { ok: false, problem: makeProblem('unknown_event', { detail: name.slice(0, 100) }) });
     });
+  }
+
+  /** The library gives up where the server itself refused or ended the socket. That may be over soon: a database away, a newer socket of ours. */
+  private redialIfDropped(): void {
+    if (this.closed || this.socket.active) return;
+    const waitMs = this.redialMs * (0.75 + Math.random() / 2);
+    this.redialMs = Math.min(LAST_REDIAL_MS, this.redialMs * 2);
+    setTimeout(() => this.closed || this.socket.active || this.socket.connect(), waitMs).unref();
   }
 
   private listen<K extends FromServer>(name: K): void {
     this.socket.on(name as string, (...args: unknown[]) => {
-      void this.answer(name, args[0]).then((ack) => reply(args, ack));
+      const raw = typeof args[0] === 'function' ? undefined : args[0];
+      void this.answer(name, unwrapped(name, raw)).then((ack) => reply(args, ack));
     });
   }
 
@@ -83,6 +111,7 @@ export class Connection {
     const { handlers, log } = this.options;
     const parsed = agentMessages[name].payload.safeParse(raw);
     if (!parsed.success) return { ok: false, problem: makeProblem('invalid_request', { errors: fieldErrors(parsed.error) }) };
+    this.noteProof(name);
     try {
       return await handlers[name](parsed.data as Payload<K>);
     } catch (error) {
@@ -90,9 +119,23 @@ export class Connection {
       return { ok: false, problem: makeProblem('internal') };
     }
   }
+
+  private noteProof(name: FromServer): void {
+    if (this.isProven || !agentMessages[name].proven) return;
+    this.isProven = true;
+    this.redialMs = FIRST_REDIAL_MS;
+    this.options.onProven();
+  }
 }
 
 function reply(args: unknown[], ack: unknown): void {
   const last = args.at(-1);
   if (typeof last === 'function') (last as (ack: unknown) => void)(ack);
+}
+
+/** A payload that is the whole envelope `{event, data}` of its own event is unwrapped. */
+function unwrapped(name: string, raw: unknown): unknown {
+  if (typeof raw !== 'object' || raw === null) return raw;
+  const isEnvelope = Object.keys(raw).length === 2 && 'event' in raw && 'data' in raw && raw.event === name;
+  return isEnvelope ? (raw as { data: unknown }).data : raw;
 }

@@ -1,10 +1,10 @@
-import { makeProblem } from '@muster/shared-types';
+import { type InstanceSpec, makeProblem } from '@muster/shared-types';
 import type { Logger } from 'pino';
 import { bootId, bootSeconds } from '../boot-clock.js';
 import type { Engine } from '../docker/types.js';
 import type { NodeIdentity } from '../identity.js';
 import type { DesiredStore } from '../loop/desired-store.js';
-import { type DesiredDoc, type Merge, mergeDesiredState, mergeStart, mergeStop, type Moment } from '../loop/desired.rules.js';
+import { type DesiredDoc, type Merge, mergeDesiredState, mergeDrain, mergeStart, mergeStop, type Moment } from '../loop/desired.rules.js';
 import type { Loop } from '../loop/loop.js';
 import type { Tunnels } from '../tunnel/types.js';
 import type { ServerHandlers } from './connection.js';
@@ -32,9 +32,12 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
       return { ok: false as const, problem: makeProblem('stale_message', { detail: merged.reason }) };
     }
     await parts.store.save(merged.doc);
-    parts.loop.heard();
-    parts.loop.wake();
+    parts.loop.told();
     return OK;
+  };
+  const applySpecs = async (specs: readonly InstanceSpec[], merge: (doc: DesiredDoc, now: Moment) => Merge) => {
+    const errors = specs.flatMap(portErrors);
+    return errors.length > 0 ? { ok: false as const, problem: makeProblem('invalid_request', { errors }) } : apply(merge);
   };
   return {
     challenge: async ({ nonce }) => ({
@@ -44,10 +47,10 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
       agent_version: parts.agentVersion,
       boot_id: bootId(),
     }),
-    desired_state: (message) => apply((doc, now) => mergeDesiredState(doc, message, now)),
-    start_instance: (message) => apply((doc, now) => mergeStart(doc, message, now)),
+    desired_state: (message) => applySpecs(message.instances, (doc, now) => mergeDesiredState(doc, message, now)),
+    start_instance: (message) => applySpecs([message], (doc, now) => mergeStart(doc, message, now)),
     stop_instance: (message) => apply((doc, now) => mergeStop(doc, message, now)),
-    drain_node: () => apply((doc) => ({ kind: 'applied', doc: { ...doc, draining: true } })),
+    drain_node: ({ generation }) => apply((doc) => mergeDrain(doc, generation)),
     tunnel_token: async ({ token }) => {
       await parts.tunnels.setToken(token);
       return OK;
@@ -57,4 +60,12 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
       return { ok: true, text: text.slice(-1_000_000), truncated };
     },
   };
+}
+
+/** frpc would refuse such a tunnel for ever. */
+function portErrors(spec: InstanceSpec): { path: string; message: string }[] {
+  const [containerPorts, publicPorts] = [Object.keys(spec.proxy_port_mapping).map(Number), Object.values(spec.proxy_port_mapping)];
+  const wrong = containerPorts.filter((port) => port < 1 || port > 65_535).map((port) => `there is no port ${port}`);
+  const twice = new Set(publicPorts).size < publicPorts.length ? ['two container ports share a public port'] : [];
+  return [...wrong, ...twice].map((message) => ({ path: `${spec.rental_id}.proxy_port_mapping`, message }));
 }

@@ -1,11 +1,11 @@
-import { HEARTBEAT_INTERVAL_MS, type Heartbeat } from '@muster/shared-types';
+import { type AckOf, HEARTBEAT_INTERVAL_MS, type Heartbeat } from '@muster/shared-types';
 import type { Logger } from 'pino';
 import type { Connection } from './connection.js';
 
 export interface HeartbeatOptions {
   connection: Connection;
   compose: (seq: number) => Heartbeat;
-  onAck: (ack: { generation: number; lease_s: number }) => void;
+  onAck: (ack: Extract<AckOf<'heartbeat'>, { ok: true }>) => void;
   log: Logger;
 }
 

@@ -9,19 +9,22 @@ export interface EnrolRequest {
   name: string | undefined;
   geolocation: string | undefined;
   region: string | undefined;
+  /** Put on the market at once. */
+  list: boolean;
 }
 
 const TIMEOUT_MS = 15_000;
 
 /** Enrols this machine under its own key; the same key again gives the same node. Throws ProblemError when refused. */
 export async function enrol(request: EnrolRequest): Promise<EnrolResult> {
-  const { identity, inventory, name, geolocation, region } = request;
+  const { identity, inventory, name, geolocation, region, list } = request;
   const { nonce } = await post(request, 'createEnrolNonce', {});
   return post(request, 'enrolNode', {
     public_key: identity.publicKey,
     nonce,
     signature: identity.signEnrol(nonce),
     inventory,
+    list,
     ...(name && { name }),
     ...(geolocation && { geolocation }),
     ...(region && { region }),

@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import type { Connection } from './connection.js';
 
 const RETRY_MS = 2_000;
+/** Not the report was wrong but the moment: this socket is about to be replaced. */
+const COMES_LATER: ReadonlySet<string> = new Set(['not_proven', 'superseded']);
 
 /**
  * Tells the server of every instance what it has not acked yet. Level-triggered: only the newest state of a rental is
@@ -41,7 +43,7 @@ export class Reports {
     try {
       for (;;) {
         const next = this.pending.values().next().value;
-        if (!next || !this.connection()?.connected) return;
+        if (!next || !this.connection()?.proven) return;
         if (!(await this.sendOne(next))) return this.later();
       }
     } finally {
@@ -54,7 +56,7 @@ export class Reports {
     if (!connection) return false;
     try {
       const ack = await connection.send('instance_update', update);
-      if (!ack.ok && ack.problem.retryable) return false;
+      if (!ack.ok && (ack.problem.retryable || COMES_LATER.has(ack.problem.code))) return false;
       if (!ack.ok) this.log.warn({ rental_id: update.rental_id, state: update.state, code: ack.problem.code }, 'the market did not take a report');
       this.acked.set(update.rental_id, keyOf(update));
       if (this.pending.get(update.rental_id) === update) this.pending.delete(update.rental_id);

@@ -82,10 +82,15 @@ export function mergeStart(doc: DesiredDoc, message: StartInstance, now: Moment)
   const refused = refusal(doc, undefined, message.generation);
   if (refused !== null) return { kind: 'refused', reason: refused };
   const { generation, ...spec } = message;
-  if (doc.absent[spec.rental_id]) return { kind: 'refused', reason: 'this instance has been ordered absent' };
+  const gone = doc.absent[spec.rental_id];
+  if (gone && !isNewerStart(gone, spec)) return { kind: 'refused', reason: 'this instance has been ordered absent' };
+  const { [spec.rental_id]: _, ...absent } = doc.absent;
   const instances = { ...doc.instances, [spec.rental_id]: wanted(doc.instances[spec.rental_id], spec, now) };
-  return { kind: 'applied', doc: { ...doc, generation, boot_id: now.bootId, instances } };
+  return { kind: 'applied', doc: { ...doc, generation, boot_id: now.bootId, instances, absent } };
 }
+
+/** An order to remove that names no epoch (0) is meant for every start that came before it. */
+const isNewerStart = (gone: AbsentEntry, spec: InstanceSpec): boolean => gone.epoch > 0 && spec.epoch > gone.epoch;
 
 /** One removal at once. */
 export function mergeStop(doc: DesiredDoc, message: StopInstance, now: Moment): Merge {
@@ -98,12 +103,28 @@ export function mergeStop(doc: DesiredDoc, message: StopInstance, now: Moment): 
   return { kind: 'applied', doc: { ...doc, generation: generation ?? doc.generation, boot_id: now.bootId, instances, absent } };
 }
 
+/** Finish what runs, accept nothing new: that the market offers nothing is its part; the word goes into heartbeats. */
+export function mergeDrain(doc: DesiredDoc, generation: number | undefined): Merge {
+  const refused = refusal(doc, undefined, generation);
+  if (refused !== null) return { kind: 'refused', reason: refused };
+  return { kind: 'applied', doc: { ...doc, generation: generation ?? doc.generation, draining: true } };
+}
+
 /** A newer epoch starts over; the same epoch keeps what is known of it and takes the newer deadline. */
 function wanted(before: WantedInstance | undefined, spec: InstanceSpec, now: Moment): WantedInstance {
   if (before && before.spec.epoch > spec.epoch) return before;
   const deadline = spec.remaining_s === null ? null : now.bootS + spec.remaining_s;
   const same = before?.spec.epoch === spec.epoch;
   return { spec, deadline_boot_s: deadline, ran: same ? before.ran : false, fault: same ? before.fault : null };
+}
+
+/**
+ * A machine that was enrolled anew on another market belongs to that one once it runs nothing of the old one any more;
+ * until then the old market alone may say what goes.
+ */
+export function forCluster(doc: DesiredDoc, clusterId: string, now: Moment): DesiredDoc {
+  const idle = Object.keys(doc.instances).length === 0 && Object.keys(doc.absent).length === 0;
+  return doc.cluster_id !== clusterId && idle ? emptyDoc(clusterId, now) : doc;
 }
 
 /** After a reboot deadlines on the old boot clock mean nothing, and no container has survived: only the server can say more. */

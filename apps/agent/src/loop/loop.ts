@@ -1,13 +1,15 @@
-import type { InstanceFault } from '@muster/shared-types';
 import type { Logger } from 'pino';
-import type { Engine } from '../docker/types.js';
-import { TunnelError, type Tunnels } from '../tunnel/types.js';
 import { bootSeconds } from '../boot-clock.js';
+import type { Engine } from '../docker/types.js';
+import type { Tunnels } from '../tunnel/types.js';
 import type { DesiredStore } from './desired-store.js';
-import { observe } from './observe.js';
-import { nextDeadlineInS, type Observed, plan, type Step } from './plan.rules.js';
-import { type Trace, stateOf, upSince } from './status.rules.js';
-import { execute, type StepOutcome } from './steps.js';
+import { DoorWatch } from './doors.js';
+import { Observer } from './observe.js';
+import { nextDeadlineInS, type Observed, plan } from './plan.rules.js';
+import { StepRunner } from './runner.js';
+import { isUp, stateOf, type Trace, upSince, withMemory } from './status.rules.js';
+import { Traces } from './traces.js';
+import { Upkeep } from './upkeep.js';
 
 export interface LoopOptions {
   engine: Engine;
@@ -15,6 +17,9 @@ export interface LoopOptions {
   store: DesiredStore;
   nodeId: string;
   maxImageBytes: number;
+  poolBytes: number;
+  /** Resolves when the images that came with the agent are imported; nothing is pulled before. */
+  imagesReady: Promise<unknown>;
   log: Logger;
   /** Called after every pass with what was seen; tells the server what is new. */
   onPass: (observed: Observed, traces: ReadonlyMap<string, Trace>) => void;
@@ -23,27 +28,23 @@ export interface LoopOptions {
 /** With nothing to wake it, the loop looks at the machine this often. */
 const REST_MS = 1_000;
 /** While an instance comes up the tunnel's status has no event to wait for. */
-const EAGER_REST_MS = 40;
-const FIREWALL_EVERY_S = 5;
-const OVERRUN_EVERY_S = 3;
-/** Tries of a passing fault before an instance that never ran is given up. */
-const MAX_TRIES = 3;
-const MAX_BACKOFF_S = 30;
+const EAGER_REST_MS = 25;
+/** Between two passes, however often it is woken: a flood of engine events costs passes, not the processor. */
+const SHORTEST_REST_MS = 5;
 
 /**
- * INVARIANTS: one pass at a time; at most one step per rental under way, its result never trusted but looked up in the
- * next pass; a step of one rental never waits for one of another; nothing new starts before the server has spoken.
+ * INVARIANTS: one pass at a time; nothing slow is waited for in a pass; nothing new starts before the server has said
+ * what it wants; what the plan decides is carried out by `StepRunner` and looked up in the next pass.
  */
 export class Loop {
-  private readonly busy = new Map<string, { step: Step; abort: AbortController; done: Promise<void> }>();
-  private readonly tries = new Map<string, number>();
-  private readonly notBefore = new Map<string, number>();
-  private readonly traces = new Map<string, Trace>();
-  private rootOverrun = new Set<string>();
+  private readonly traces = new Traces();
+  private readonly observer: Observer;
+  private readonly runner: StepRunner;
+  private readonly upkeep: Upkeep;
+  private readonly doors: DoorWatch;
+  private readonly startedS = bootSeconds();
+  private seenContainers: Observed['containers'] = null;
   private spoken = false;
-  private engineDownSince: number | null = null;
-  private lastFirewall = -Infinity;
-  private lastOverrun = -Infinity;
   private wakeUp: (() => void) | null = null;
   private woken = false;
   private running: Promise<void> | null = null;
@@ -52,7 +53,14 @@ export class Loop {
   lastPassBootS = bootSeconds();
   lastObserved: Observed | null = null;
 
-  constructor(private readonly options: LoopOptions) {}
+  constructor(private readonly options: LoopOptions) {
+    const { engine, tunnels, store, poolBytes, log } = options;
+    const wake = (): void => this.wake();
+    this.observer = new Observer(engine, tunnels);
+    this.runner = new StepRunner({ ...options, traces: this.traces, wake });
+    this.upkeep = new Upkeep(engine, store, poolBytes, log, wake);
+    this.doors = new DoorWatch(engine);
+  }
 
   start(): void {
     this.running ??= this.turn();
@@ -64,27 +72,31 @@ export class Loop {
     this.wakeUp?.();
   }
 
-  /** The server was heard: the lease starts over, and new instances may start. */
+  /** The server was heard: leases start over. */
   heard(): void {
+    this.options.store.contact(bootSeconds());
+  }
+
+  /** The server has said what it wants: from now on new instances may start. */
+  told(): void {
     this.spoken = true;
-    this.touchLease();
+    this.heard();
+    this.wake();
   }
 
   get tracesView(): ReadonlyMap<string, Trace> {
-    return this.traces;
+    return this.traces.view;
+  }
+
+  get use(): Upkeep['use'] {
+    return this.upkeep.use;
   }
 
   async stop(): Promise<void> {
     this.stopping = true;
-    for (const { abort } of this.busy.values()) abort.abort();
     this.wake();
     await this.running;
-    await Promise.allSettled([...this.busy.values()].map((one) => one.done));
-  }
-
-  private touchLease(): void {
-    const { store } = this.options;
-    store.note({ ...store.doc, last_contact_boot_s: bootSeconds() });
+    await Promise.all([this.runner.stop(), this.upkeep.stop()]);
   }
 
   private async turn(): Promise<void> {
@@ -100,6 +112,7 @@ export class Loop {
   }
 
   private async rest(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, SHORTEST_REST_MS));
     if (this.woken || this.stopping) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, this.restMs());
@@ -117,150 +130,75 @@ export class Loop {
     return Math.min(REST_MS, Math.max(EAGER_REST_MS, deadlineMs));
   }
 
+  /** An instance waits for nothing but its tunnel. One whose tunnel stays down does not keep the loop spinning for ever. */
   private isEager(): boolean {
-    const observed = this.lastObserved;
-    if (!observed) return false;
-    return Object.values(this.options.store.doc.instances).some((one) => {
-      const container = observed.containers?.find((item) => item.rentalId === one.spec.rental_id);
-      return stateOf(one, container, observed) === 'tunnelling';
-    });
+    const now = performance.now();
+    return [...this.traces.view.values()].some((trace) => trace.tunnellingMs !== null && now - trace.tunnellingMs < EAGER_FOR_MS);
   }
 
   private async pass(): Promise<void> {
-    await this.upkeep();
+    const { store } = this.options;
     const observed = await this.look();
-    await this.noteRunning(observed);
-    for (const step of plan(this.options.store.doc, observed)) this.launch(step);
-    this.lastObserved = observed;
+    this.remember(observed);
+    for (const step of plan(store.doc, observed)) this.runner.launch(step);
+    this.doors.tick(store.doc, observed);
+    this.upkeep.tick(observed.bootS);
+    this.lastObserved = withMemory(observed, this.seenContainers);
     this.lastPassBootS = bootSeconds();
-    this.options.onPass(observed, this.traces);
+    this.options.onPass(observed, this.traces.view);
+    this.forget();
   }
 
   private async look(): Promise<Observed> {
-    const { engine, tunnels } = this.options;
+    const { store, tunnels } = this.options;
     const bootS = bootSeconds();
-    this.engineDownSince = engine.healthy() ? null : (this.engineDownSince ?? bootS);
-    const ids = [...this.busy.keys()];
-    const observed = await observe(engine, tunnels, {
-      busy: new Set(ids),
-      pulling: new Set(ids.filter((id) => this.busy.get(id)?.step.do === 'pull')),
-      notBefore: this.notBefore,
-      rootOverrun: this.rootOverrun,
+    const observed = await this.observer.look(store.doc, {
+      busy: this.runner.busy,
+      pulling: this.runner.pulling,
+      resting: this.runner.resting(bootS),
+      made: this.runner.made,
+      silentDoorS: this.doors.silentS(bootS),
+      rootOverrun: this.upkeep.rootOverrun,
       spoken: this.spoken,
-      engineDownSince: this.engineDownSince,
+      agentUpS: bootS - this.startedS,
       bootS,
     });
-    if (observed.tunnelConnected) this.touchLease();
+    if (tunnels.connected()) store.contact(bootS);
+    if (observed.containers !== null) this.seenContainers = observed.containers;
     return observed;
   }
 
-  /** Firewall and disk use: cheap, and apart from what the plan decides. */
-  private async upkeep(): Promise<void> {
-    const { engine, log } = this.options;
-    const now = bootSeconds();
-    if (now - this.lastFirewall >= FIREWALL_EVERY_S) {
-      this.lastFirewall = now;
-      if (await engine.ensureFirewall()) log.warn('firewall rules were missing and have been put back');
-    }
-    if (now - this.lastOverrun >= OVERRUN_EVERY_S && engine.healthy()) {
-      this.lastOverrun = now;
-      const use = await engine.rootUsage();
-      this.rootOverrun = new Set(use.filter((one) => one.over).map((one) => one.rentalId));
-    }
-  }
-
-  /** Remembers on disk that an instance has run, once; keeps the time since it is up without a break. */
-  private async noteRunning(observed: Observed): Promise<void> {
+  /** Since when each instance is up, how long its tunnel took, and, once, on disk, that it has run. */
+  private remember(raw: Observed): void {
     const { store } = this.options;
+    const observed = withMemory(raw, this.seenContainers);
     for (const one of Object.values(store.doc.instances)) {
-      const trace = this.trace(one.spec.rental_id);
+      const trace = this.traces.of(one.spec.rental_id);
       trace.upSince = upSince(one, observed, trace.upSince);
+      this.timeTunnel(one.spec.rental_id, stateOf(one, containerOf(one.spec.rental_id, observed), observed) === 'tunnelling', isUp(one, observed));
       if (trace.upSince === null || one.ran) continue;
-      const instances = { ...store.doc.instances, [one.spec.rental_id]: { ...one, ran: true } };
-      await store.save({ ...store.doc, instances });
+      store.saveSoon({ ...store.doc, instances: { ...store.doc.instances, [one.spec.rental_id]: { ...one, ran: true } } });
     }
   }
 
-  private launch(step: Step): void {
-    const running = this.busy.get(step.rentalId);
-    if (step.do === 'cancel_pull') return running?.abort.abort();
-    if (running) return;
-    const abort = new AbortController();
-    const done = this.run(step, abort.signal);
-    this.busy.set(step.rentalId, { step, abort, done });
-  }
-
-  private async run(step: Step, signal: AbortSignal): Promise<void> {
-    const startedMs = performance.now();
-    const outcome = await this.attempt(step, signal);
-    const trace = this.trace(step.rentalId);
-    const phase = PHASE_OF[step.do];
-    if (phase) trace.phaseMs[phase] = Math.round((trace.phaseMs[phase] ?? 0) + performance.now() - startedMs);
-    await this.conclude(step, outcome, signal);
-    this.busy.delete(step.rentalId);
-    this.wake();
-  }
-
-  private async attempt(step: Step, signal: AbortSignal): Promise<StepOutcome> {
-    const { engine, tunnels, nodeId, maxImageBytes, log } = this.options;
-    try {
-      return await execute(step, {
-        engine,
-        tunnels,
-        nodeId,
-        maxImageBytes,
-        signal,
-        trace: (rentalId) => this.trace(rentalId),
-        onProgress: () => this.wake(),
-      });
-    } catch (error) {
-      if (!(error instanceof TunnelError)) log.error({ err: error, rental_id: step.rentalId, step: step.do }, 'a step failed');
-      const message = error instanceof TunnelError ? 'The tunnel of the host is not up.' : 'Something went wrong on the host.';
-      return { kind: 'retry', fault: { code: error instanceof TunnelError ? 'tunnel_failed' : 'internal', message } };
+  private timeTunnel(rentalId: string, tunnelling: boolean, up: boolean): void {
+    const trace = this.traces.of(rentalId);
+    if (tunnelling) trace.tunnellingMs ??= performance.now();
+    else {
+      if (up && trace.tunnellingMs !== null) trace.phaseMs['tunnelling'] = Math.round(performance.now() - trace.tunnellingMs);
+      trace.tunnellingMs = null;
     }
   }
 
-  private async conclude(step: Step, outcome: StepOutcome, signal: AbortSignal): Promise<void> {
-    const { rentalId } = step;
-    if (outcome.kind === 'done' || signal.aborted) {
-      this.tries.delete(rentalId);
-      this.notBefore.delete(rentalId);
-      return;
-    }
-    if (outcome.kind === 'over' || this.isHopeless(step)) return this.giveUp(rentalId, outcome.fault);
-    const tries = (this.tries.get(rentalId) ?? 0) + 1;
-    this.tries.set(rentalId, tries);
-    this.notBefore.set(rentalId, bootSeconds() + Math.min(MAX_BACKOFF_S, 0.5 * 2 ** tries));
-    this.options.log.warn({ rental_id: rentalId, step: step.do, fault: outcome.fault, tries }, 'step will be tried again');
-  }
-
-  /** Only coming up is ever given up; tunnels are tried as long as the rental lives, and ending always. */
-  private isHopeless(step: Step): boolean {
-    const comingUp = step.do === 'pull' || step.do === 'create' || step.do === 'start';
-    return comingUp && (this.tries.get(step.rentalId) ?? 0) + 1 >= MAX_TRIES;
-  }
-
-  private async giveUp(rentalId: string, fault: InstanceFault): Promise<void> {
-    const { store, log } = this.options;
-    this.tries.delete(rentalId);
-    this.notBefore.delete(rentalId);
-    const one = store.doc.instances[rentalId];
-    if (!one || one.fault) return;
-    log.info({ rental_id: rentalId, fault }, 'instance is over');
-    await store.save({ ...store.doc, instances: { ...store.doc.instances, [rentalId]: { ...one, fault } } });
-  }
-
-  private trace(rentalId: string): Trace {
-    let trace = this.traces.get(rentalId);
-    if (!trace) this.traces.set(rentalId, (trace = { progress: null, digest: null, phaseMs: {}, upSince: null }));
-    return trace;
-  }
-
-  /** Forgets what belongs to rentals that are neither wanted nor being removed. */
-  forget(): void {
+  /** What belongs to rentals that are neither wanted nor being removed. */
+  private forget(): void {
     const { doc } = this.options.store;
-    for (const id of this.traces.keys()) if (!doc.instances[id] && !doc.absent[id]) this.traces.delete(id);
+    const known = new Set([...Object.keys(doc.instances), ...Object.keys(doc.absent)]);
+    this.traces.keep(known);
+    this.runner.keep(known);
   }
 }
 
-const PHASE_OF: Partial<Record<Step['do'], string>> = { pull: 'pulling', create: 'creating', start: 'creating', tunnel: 'tunnelling' };
+const EAGER_FOR_MS = 15_000;
+
+const containerOf = (rentalId: string, observed: Observed) => observed.containers?.find((item) => item.rentalId === rentalId);

@@ -2,7 +2,7 @@ import type { InstanceSpec } from '@muster/shared-types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ObservedInstance } from '../docker/types.js';
-import { type DesiredDoc, emptyDoc, mergeDesiredState, mergeStart, mergeStop, type WantedInstance } from './desired.rules.js';
+import { type DesiredDoc, emptyDoc, forCluster, mergeDesiredState, mergeStart, mergeStop, type WantedInstance } from './desired.rules.js';
 import { type Observed, plan, type Step } from './plan.rules.js';
 import { stateOf, updatesOf } from './status.rules.js';
 
@@ -66,13 +66,17 @@ const seen = (over: Partial<Observed> = {}): Observed => ({
   pulling: new Set(),
   disks: new Set(),
   rootOverrun: new Set(),
-  notBefore: new Map(),
+  resting: new Set(),
+  made: new Set([A]),
+  silentDoorS: new Map(),
   spoken: true,
   tunnelConnected: true,
   engineDownS: 0,
+  agentUpS: 1e6,
   bootS: 100,
   ...over,
 });
+const SSH = { authorized_keys: [], host_private_key: 'key' };
 const tunnel = (rentalId: string, status: 'running' | 'error' = 'running') => ({ rentalId, containerPort: 22, publicPort: 20022, localIp: '10.213.0.2', status });
 const absent = (rentalId: string, over = {}) => ({ rental_id: rentalId, epoch: 1, reason: 'destroyed', grace_s: 10, keep_disk: false, ...over });
 
@@ -88,9 +92,13 @@ describe('plan', () => {
     ['a tunnel to an old address is replaced', doc(wanted(A)), seen({ containers: [container(A, { ip: '10.213.0.9' })], tunnels: [tunnel(A)] }), ['tunnel']],
     ['exited', doc(wanted(A)), seen({ containers: [container(A, { state: 'exited', ip: null, exitCode: 1 })] }), ['explain_exit']],
     ['a container that ran and vanished is not made anew', doc(wanted(A, { ran: true })), seen(), ['give_up']],
-    ['an older epoch is replaced', doc(wanted(A)), seen({ containers: [container(A, { epoch: 0 })] }), ['create']],
+    ['created by an agent that was killed meanwhile', doc(wanted(A)), seen({ containers: [container(A, { state: 'created', ip: null })], made: new Set() }), ['remove']],
+    ['an older epoch runs: access first', doc(wanted(A)), seen({ containers: [container(A, { epoch: 0 })] }), ['cut']],
+    ['an older epoch is replaced', doc(wanted(A)), seen({ containers: [container(A, { epoch: 0, accessCut: true })] }), ['remove']],
+    ['an older epoch waits for the server to speak', doc(wanted(A)), seen({ containers: [container(A, { epoch: 0 })], spoken: false }), []],
     ['a step under way is waited for', doc(wanted(A)), seen({ busy: new Set([A]) }), []],
-    ['a pause after a failure is kept', doc(wanted(A)), seen({ notBefore: new Map([[A, 101]]) }), []],
+    ['a pause after a failure is kept', doc(wanted(A)), seen({ resting: new Set([`${A}/create`]) }), []],
+    ['a pause of one step keeps no other back', doc(wanted(A)), seen({ resting: new Set([`${A}/pull`]) }), ['create']],
     ['a dead engine is waited for', doc(wanted(A)), seen({ containers: null, engineDownS: 3 }), []],
     ['an engine dead for long fails what never ran', doc(wanted(A)), seen({ containers: null, engineDownS: 60 }), ['give_up']],
     ['what runs goes on without its engine', doc(wanted(A, { ran: true })), seen({ containers: null, engineDownS: 600 }), []],
@@ -103,6 +111,10 @@ describe('plan', () => {
     ['root file system over its share', doc(wanted(A, { ran: true })), seen({ containers: [container(A)], rootOverrun: new Set([A]) }), ['cut']],
     ['silence shorter than the lease', doc(wanted(A, { ran: true })), seen({ containers: [container(A)], tunnels: [tunnel(A)], tunnelConnected: false, bootS: 1800 }), []],
     ['lease over', doc(wanted(A, { ran: true })), seen({ containers: [container(A)], tunnelConnected: false, bootS: 1900 }), ['cut']],
+    ['an agent that has just started ends no lease', doc(wanted(A, { ran: true })), seen({ containers: [container(A)], tunnels: [tunnel(A)], tunnelConnected: false, agentUpS: 10, bootS: 9000 }), []],
+    ['nobody behind the SSH port', doc(wanted(A, { spec: spec(A, { ssh: SSH }) })), seen({ containers: [container(A)], tunnels: [tunnel(A)], silentDoorS: new Map([[A, 30]]) }), ['cut']],
+    ['another port may take longer', doc(wanted(A)), seen({ containers: [container(A)], tunnels: [tunnel(A)], silentDoorS: new Map([[A, 30]]) }), []],
+    ['deadline with a dead engine: nobody new gets in', doc(wanted(A, { ran: true, deadline_boot_s: 100 })), seen({ containers: null, tunnels: [tunnel(A)] }), ['untunnel']],
     ['the lease does not run while the tunnel is up', doc(wanted(A, { ran: true })), seen({ containers: [container(A)], tunnels: [tunnel(A)], bootS: 1e6 }), []],
     ['strangers with our label are never touched', doc(), seen({ containers: [container(B)], tunnels: [tunnel(B)], disks: new Set([B]) }), []],
   ])('%s', (_, desired, observed, steps) => {
@@ -132,7 +144,7 @@ describe('plan', () => {
       fc.property(facts, (one) => {
         const desired = { ...doc(...(one.wanted ? [wanted(A, { ran: one.ran })] : [])), ...(one.absent && { absent: { [A]: absent(A) } }) };
         const steps = plan(desired, seen({ containers: [container(A, { state: one.state, accessCut: one.cut })], disks: new Set([A]), bootS: one.bootS }));
-        if (!one.absent) expect(steps.filter((step) => step.do === 'remove')).toEqual([]);
+        if (!one.absent) expect(steps.filter((step) => step.do === 'remove' && !step.keepDisk)).toEqual([]);
         if (!one.absent && !one.wanted) expect(steps).toEqual([]);
       }),
     );
@@ -169,6 +181,18 @@ describe('the desired document', () => {
     if (merged.kind !== 'applied') throw new Error('expected the stop to be applied');
     expect(merged.doc.instances[A]).toBeUndefined();
     expect(mergeStart(merged.doc, { ...spec(A), generation: 7 }, now).kind).toBe('refused');
+  });
+
+  it('starts again what was ordered absent in an earlier epoch', () => {
+    const stopped = { ...doc(), absent: { [A]: absent(A) } };
+    expect(mergeStart(stopped, { ...spec(A, { epoch: 2 }), generation: 7 }, now)).toMatchObject({ kind: 'applied', doc: { absent: {}, instances: { [A]: {} } } });
+    const anyEpoch = { ...doc(), absent: { [A]: absent(A, { epoch: 0 }) } };
+    expect(mergeStart(anyEpoch, { ...spec(A, { epoch: 2 }), generation: 7 }, now).kind).toBe('refused');
+  });
+
+  it('belongs to the market it was enrolled on anew only when nothing of the old one is left', () => {
+    expect(forCluster(doc(), A, now)).toMatchObject({ cluster_id: A, generation: 0 });
+    expect(forCluster(doc(wanted(B)), A, now)).toMatchObject({ cluster_id: CLUSTER, instances: { [B]: {} } });
   });
 
   it('a new epoch forgets the fault of the old one, the same epoch keeps it', () => {

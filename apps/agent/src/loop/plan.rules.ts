@@ -1,4 +1,4 @@
-import type { AbsentEntry, InstanceFault, InstanceSpec } from '@muster/shared-types';
+import { type AbsentEntry, type InstanceFault, type InstanceSpec, STOP_GRACE_S } from '@muster/shared-types';
 import type { ObservedInstance } from '../docker/types.js';
 import type { ObservedTunnel, TunnelMapping } from '../tunnel/types.js';
 import type { DesiredDoc, WantedInstance } from './desired.rules.js';
@@ -17,14 +17,20 @@ export interface Observed {
   disks: ReadonlySet<string>;
   /** Rentals over their share of the root file system. */
   rootOverrun: ReadonlySet<string>;
-  /** Boot-clock seconds before which nothing is tried again, per rental. */
-  notBefore: ReadonlyMap<string, number>;
-  /** The server has been heard since this process started. */
+  /** Steps (`stepKey`) that have failed and rest before the next try. */
+  resting: ReadonlySet<string>;
+  /** Rentals whose container this process has made to its end: with disk, keys and start script in place. */
+  made: ReadonlySet<string>;
+  /** Seconds for which a new instance has had its tunnels up and nobody behind its ports. */
+  silentDoorS: ReadonlyMap<string, number>;
+  /** The server has said what it wants since this process started. */
   spoken: boolean;
   /** frpc has a session at the tunnel server. */
   tunnelConnected: boolean;
   /** Seconds for which the engine has not answered; 0 when it does. */
   engineDownS: number;
+  /** Seconds since this process started. */
+  agentUpS: number;
   bootS: number;
 }
 
@@ -45,7 +51,12 @@ export type Step =
 
 /** How long an instance may wait for an engine that does not answer before it is given up. */
 export const ENGINE_PATIENCE_S = 45;
-export const STOP_GRACE_S = 10;
+/** How long the SSH server of a new instance may take to answer; the market itself gives up after 60 s. */
+export const SSH_PATIENCE_S = 30;
+/** The same for any other port: a server that loads a model first is slower. */
+export const PORT_PATIENCE_S = 55;
+/** An agent that has just started may not have reached anybody yet: no lease ends before. */
+export const START_PATIENCE_S = 60;
 
 /**
  * The file to read first. Desired document + observed facts → what to do next, as data. Pure and total: no steps means
@@ -57,13 +68,17 @@ export function plan(desired: DesiredDoc, observed: Observed): Step[] {
     ...Object.values(desired.absent).map((entry) => stepToAbsent(entry, observed)),
     ...Object.values(desired.instances).map((one) => stepToWanted(one, desired, observed)),
   ];
-  return steps.filter((step) => step !== null);
+  return steps.filter((step) => step !== null && (step.do === 'cancel_pull' || isFree(step, observed))) as Step[];
 }
+
+/** One step per rental at a time; what failed rests, without keeping another step of the same rental back. */
+export const stepKey = (step: Pick<Step, 'do' | 'rentalId'>): string => `${step.rentalId}/${step.do}`;
+const isFree = (step: Step, observed: Observed): boolean => !observed.busy.has(step.rentalId) && !observed.resting.has(stepKey(step));
 
 function stepToAbsent(entry: AbsentEntry, observed: Observed): Step | null {
   const rentalId = entry.rental_id;
   if (observed.pulling.has(rentalId)) return { do: 'cancel_pull', rentalId };
-  if (waits(rentalId, observed) || observed.containers === null) return null;
+  if (observed.containers === null) return null;
   const container = find(observed, rentalId);
   if (container?.state === 'running') {
     if (!container.accessCut) return { do: 'cut', rentalId };
@@ -82,10 +97,10 @@ function stepToWanted(one: WantedInstance, desired: DesiredDoc, observed: Observ
   const over = endOf(one, desired, observed);
   if (over && !one.fault) return stepToEnd(rentalId, over, observed);
   if (one.fault) return stepToRest(rentalId, observed);
-  if (waits(rentalId, observed)) return null;
   if (observed.containers === null) return stepWithoutEngine(one, observed);
   const container = find(observed, rentalId);
-  if (!container || container.epoch < one.spec.epoch) return stepToExist(one, container, observed);
+  if (container && container.epoch < one.spec.epoch) return stepToReplace(container, observed);
+  if (!container) return stepToExist(one, observed);
   return stepToRun(one, container, observed);
 }
 
@@ -100,17 +115,29 @@ export function endOf(one: WantedInstance, desired: DesiredDoc, observed: Observ
       message: 'The instance wrote more outside /workspace than its share of the host disk. Keep data in /workspace.',
     };
   }
-  const silentS = observed.bootS - desired.last_contact_boot_s;
-  if (!observed.tunnelConnected && silentS >= one.spec.lease_s) {
+  if (isLeaseOver(one.spec.lease_s, desired, observed)) {
     return { code: 'lease_ended', message: 'The host lost both the market and the tunnel for longer than its lease.' };
   }
-  return null;
+  return silentDoor(one.spec, observed);
+}
+
+function isLeaseOver(leaseS: number, desired: DesiredDoc, observed: Observed): boolean {
+  if (observed.tunnelConnected || observed.agentUpS < Math.min(leaseS, START_PATIENCE_S)) return false;
+  return observed.bootS - desired.last_contact_boot_s >= leaseS;
+}
+
+function silentDoor(spec: InstanceSpec, observed: Observed): InstanceFault | null {
+  const silentS = observed.silentDoorS.get(spec.rental_id) ?? 0;
+  if (silentS < (spec.ssh ? SSH_PATIENCE_S : PORT_PATIENCE_S)) return null;
+  const what = spec.ssh ? 'no SSH server answered on its port 22, which the template promises' : `nothing answered on its ports (${Object.keys(spec.proxy_port_mapping).join(', ')})`;
+  return { code: 'port_not_answering', message: `The container runs, but in ${Math.floor(silentS)} s ${what}.` };
 }
 
 /** Access first, then the end is written down; the container is stopped while resting. */
 function stepToEnd(rentalId: string, fault: InstanceFault, observed: Observed): Step | null {
   if (observed.pulling.has(rentalId)) return { do: 'cancel_pull', rentalId };
-  if (observed.busy.has(rentalId)) return null;
+  // Without its engine the instance cannot be cut off; that nobody new gets in can be had.
+  if (observed.containers === null && hasTunnels(observed, rentalId)) return { do: 'untunnel', rentalId };
   const container = find(observed, rentalId);
   if (container?.state === 'running' && !container.accessCut) return { do: 'cut', rentalId };
   return { do: 'give_up', rentalId, fault };
@@ -119,7 +146,6 @@ function stepToEnd(rentalId: string, fault: InstanceFault, observed: Observed): 
 /** Over, not ordered absent yet: nothing runs, nothing is reachable, the disk stays. */
 function stepToRest(rentalId: string, observed: Observed): Step | null {
   if (observed.pulling.has(rentalId)) return { do: 'cancel_pull', rentalId };
-  if (observed.busy.has(rentalId)) return null;
   const container = find(observed, rentalId);
   if (container?.state === 'running') {
     return container.accessCut ? { do: 'stop', rentalId, graceS: STOP_GRACE_S } : { do: 'cut', rentalId };
@@ -134,10 +160,18 @@ function stepWithoutEngine(one: WantedInstance, observed: Observed): Step | null
   return { do: 'give_up', rentalId: one.spec.rental_id, fault: { code: 'engine_down', message } };
 }
 
-function stepToExist(one: WantedInstance, container: ObservedInstance | undefined, observed: Observed): Step | null {
+/** A container of an earlier start goes, its disk stays. */
+function stepToReplace(container: ObservedInstance, observed: Observed): Step | null {
+  const { rentalId } = container;
+  if (!observed.spoken) return null;
+  if (container.state === 'running' && !container.accessCut) return { do: 'cut', rentalId };
+  return { do: 'remove', rentalId, keepDisk: true };
+}
+
+function stepToExist(one: WantedInstance, observed: Observed): Step | null {
   const { spec } = one;
   const rentalId = spec.rental_id;
-  if (one.ran && !container) {
+  if (one.ran) {
     return { do: 'give_up', rentalId, fault: { code: 'exited', message: 'The container is no longer on the host.' } };
   }
   if (!observed.spoken) return null;
@@ -148,7 +182,9 @@ function stepToRun(one: WantedInstance, container: ObservedInstance, observed: O
   const rentalId = one.spec.rental_id;
   switch (container.state) {
     case 'created':
-      return observed.spoken ? { do: 'start', rentalId } : null;
+      if (!observed.spoken) return null;
+      // Left by an agent that was killed while making it: its keys may be missing, so it is made anew.
+      return observed.made.has(rentalId) ? { do: 'start', rentalId } : { do: 'remove', rentalId, keepDisk: true };
     case 'running':
     case 'paused':
       return stepToReach(one.spec, container, observed);
@@ -205,5 +241,3 @@ export function tunnelsUp(spec: InstanceSpec, container: ObservedInstance | unde
 const find = (observed: Observed, rentalId: string): ObservedInstance | undefined =>
   observed.containers?.find((container) => container.rentalId === rentalId);
 const hasTunnels = (observed: Observed, rentalId: string): boolean => observed.tunnels.some((tunnel) => tunnel.rentalId === rentalId);
-const waits = (rentalId: string, observed: Observed): boolean =>
-  observed.busy.has(rentalId) || (observed.notBefore.get(rentalId) ?? 0) > observed.bootS;

@@ -1,4 +1,4 @@
-import type { InstanceBeat, InstanceState, InstanceUpdate, PullProgress, RentalPhase } from '@muster/shared-types';
+import { COVERED_GAP_S, type InstanceBeat, type InstanceState, type InstanceUpdate, type PullProgress, type RentalPhase } from '@muster/shared-types';
 import type { z } from 'zod';
 import type { ObservedInstance } from '../docker/types.js';
 import type { DesiredDoc, WantedInstance } from './desired.rules.js';
@@ -11,6 +11,8 @@ export interface Trace {
   phaseMs: Record<string, number>;
   /** Boot-clock second since which it has run with its tunnels up without a break; null while it does not. */
   upSince: number | null;
+  /** When its container was first seen running without its tunnels up, in milliseconds of this process; null before and after. */
+  tunnellingMs: number | null;
 }
 
 /** What to tell the server of every instance, from what is seen now. Sent when it differs from what was last acked. */
@@ -83,8 +85,20 @@ export function beatsOf(desired: DesiredDoc, observed: Observed, traces: Readonl
 }
 
 /** Since when each instance has been up without a break, given what was known before. */
-export function upSince(one: WantedInstance, observed: Observed, before: number | null): number | null {
+export const upSince = (one: WantedInstance, observed: Observed, before: number | null): number | null =>
+  isUp(one, observed) ? (before ?? observed.bootS) : null;
+
+/** It runs, may be reached, and every port passes its tunnel. */
+export function isUp(one: WantedInstance, observed: Observed): boolean {
   const container = observed.containers?.find((item) => item.rentalId === one.spec.rental_id && item.epoch === one.spec.epoch);
-  const up = container?.state === 'running' && !container.accessCut && !one.fault && tunnelsUp(one.spec, container, observed);
-  return up ? (before ?? observed.bootS) : null;
+  return container?.state === 'running' && !container.accessCut && !one.fault && tunnelsUp(one.spec, container, observed);
+}
+
+/**
+ * What was seen, with the containers as they were before an engine that has just stopped answering: what runs goes on
+ * without it. Only as long as a silence may last without being held against anybody.
+ */
+export function withMemory(observed: Observed, before: Observed['containers']): Observed {
+  const trusted = observed.containers === null && observed.engineDownS <= COVERED_GAP_S;
+  return trusted ? { ...observed, containers: before } : observed;
 }

@@ -12,6 +12,9 @@ export interface StepContext {
   tunnels: Tunnels;
   nodeId: string;
   maxImageBytes: number;
+  imagesReady: Promise<unknown>;
+  /** References of images that instances here want. */
+  keepImages: () => string[];
   signal: AbortSignal;
   trace: (rentalId: string) => Trace;
   onProgress: (rentalId: string) => void;
@@ -25,7 +28,7 @@ const DONE: StepOutcome = { kind: 'done' };
 const executors: Executors = {
   pull: (step, context) => pull(step.spec, context),
   cancel_pull: async () => DONE,
-  create: async (step, { engine, nodeId }) => outcomeOf(await engine.create(step.spec, nodeId)),
+  create: async (step, context) => withRoom(context, outcomeOf(await context.engine.create(step.spec, context.nodeId))),
   start: async (step, { engine }) => outcomeOf(await engine.start(step.rentalId)),
   tunnel: async (step, { tunnels }) => {
     await tunnels.ensure(step.rentalId, step.mappings);
@@ -51,7 +54,28 @@ export function execute(step: Step, context: StepContext): Promise<StepOutcome> 
   return executor(step, context);
 }
 
+/** Ends with its own signal, also when the pull is shared with another instance that goes on. */
 async function pull(spec: InstanceSpec, context: StepContext): Promise<StepOutcome> {
+  await Promise.race([context.imagesReady, aborted(context.signal)]);
+  if (context.signal.aborted || (await context.engine.hasImage(spec.image))) return DONE;
+  const outcome = await Promise.race([pullNow(spec, context), aborted(context.signal)]);
+  return outcome === undefined ? DONE : withRoom(context, outcome);
+}
+
+const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+
+/** A full disk is worth another try when images that nobody wants could go. */
+async function withRoom({ engine, keepImages }: StepContext, outcome: StepOutcome): Promise<StepOutcome> {
+  if (outcome.kind !== 'over' || outcome.fault.code !== 'disk_full') return outcome;
+  const removed = await engine.collectImages(keepImages());
+  return removed.length > 0 ? { kind: 'retry', fault: outcome.fault } : outcome;
+}
+
+async function pullNow(spec: InstanceSpec, context: StepContext): Promise<StepOutcome> {
   const trace = context.trace(spec.rental_id);
   const result = await context.engine.pull(spec.image, {
     auth: spec.registry_auth && { username: spec.registry_auth.username, password: spec.registry_auth.password, ...(spec.registry_auth.server && { server: spec.registry_auth.server }) },

@@ -24,6 +24,8 @@ export const fleetOperations = {
       name: z.string().min(1).max(100).optional(),
       geolocation: z.string().regex(/^[A-Z]{2}$/).optional(),
       region: z.string().max(100).optional(),
+      /** Put the node on the market as soon as its preflight passes; false leaves that to its owner. */
+      list: z.boolean().default(true),
       inventory: Inventory,
     }),
     status: 201, response: EnrolResult, problems: ['bad_signature', 'nonce_used', 'node_key_taken', 'action_not_allowed'],
