@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import {
   AGENT_NAMESPACE,
   connectStatement,
@@ -26,7 +26,7 @@ export class NodeKey {
   readonly publicKey = this.#pair.publicKey.export({ format: 'jwk' }).x ?? '';
 
   sign(statement: string): string {
-    return sign(null, Buffer.from(statement, 'utf8'), this.#pair.privateKey as KeyObject).toString('base64url');
+    return sign(null, Buffer.from(statement, 'utf8'), this.#pair.privateKey).toString('base64url');
   }
 }
 

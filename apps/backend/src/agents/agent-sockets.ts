@@ -87,8 +87,9 @@ export class AgentSockets implements OnModuleInit {
 
   /** Like `ask`, through the adapter: for a node whose socket is on another replica. */
   async askElsewhere<K extends FromServer>(nodeId: string, name: K, payload: Payload<K>, timeoutMs: number): Promise<unknown> {
-    const answers: unknown[] = await this.namespace.to(room(nodeId)).timeout(timeoutMs).emitWithAck(name, payload).catch(() => []);
-    return answers[0];
+    const broadcast = this.namespace.to(room(nodeId)).timeout(timeoutMs);
+    const answers: unknown = await broadcast.emitWithAck(name, payload).catch(() => undefined);
+    return Array.isArray(answers) ? (answers[0] as unknown) : undefined;
   }
 
   /** Tells a socket why and ends it. */

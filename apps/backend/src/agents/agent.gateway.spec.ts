@@ -327,6 +327,13 @@ describe('agent sockets', () => {
         await waitFor(() => mover.payloads('drain_node').length === 1, deadline('drain_node through the other replica'));
         const asked = app.app.get(NodePush).request(agent.nodeId, 'log_request', { rental_id: agent.nodeId, tail_lines: 1 }, 3_000);
         expect(await asked).toMatchObject({ ok: true, value: { text: mover.logText } });
+        await app.redis.kill();
+        await app.redis.restart();
+        await waitFor(async () => {
+          const again = await app.app.get(NodePush).request(agent.nodeId, 'log_request', { rental_id: agent.nodeId, tail_lines: 1 }, 500);
+          return again.ok;
+        }, deadline('an answer after Redis came back'));
+        expect(mover.connected).toBe(true);
         mover.close();
       } finally {
         await second.close();

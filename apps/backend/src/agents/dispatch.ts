@@ -24,7 +24,7 @@ export class Dispatch {
 
   /** Raw listeners: an event through the framework's pipeline costs several times as much. */
   listen(session: AgentSession): void {
-    for (const name of AGENT_EVENTS) session.socket.on(name as string, (...args: unknown[]) => void this.#receive(session, name, args));
+    for (const name of AGENT_EVENTS) session.socket.on(name, (...args: unknown[]) => void this.#receive(session, name, args));
     session.socket.onAny((name: string, ...args: unknown[]) => {
       if (!(AGENT_EVENTS as readonly string[]).includes(name)) this.#unknown(session, name, args);
     });

@@ -1,10 +1,9 @@
 import type { Server as HttpServer } from 'node:http';
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { createAdapter } from '@socket.io/redis-adapter';
-import type { Redis as IoRedis } from 'ioredis';
 import { Server, type Namespace } from 'socket.io';
 import { Redis } from '../platform/redis.js';
+import { redisAdapter } from './redis-adapter.js';
 
 /** Longest frame that is read at all; a longer one ends the connection. A log answer of a million characters fits. */
 const MAX_FRAME_BYTES = 8 * 1024 * 1024;
@@ -46,29 +45,9 @@ export class SocketServer implements BeforeApplicationShutdown {
       maxHttpBufferSize: MAX_FRAME_BYTES,
       pingInterval: PING_EVERY_MS,
       pingTimeout: PING_TIMEOUT_MS,
-      adapter: createAdapter(this.#publisher(), this.redis.duplicate(), { key: this.redis.channel('socket.io') }),
+      adapter: redisAdapter(this.redis, this.#log),
     });
     io.engine.on('connection_error', (error: { code: number; message: string }) => this.#log.debug(`a socket was refused: ${error.message}`));
     return io;
-  }
-
-  /** The adapter publishes without looking at the answer: while Redis is away that must not become an unhandled rejection. */
-  #publisher(): IoRedis {
-    const client = this.redis.duplicate();
-    const publish = async (channel: string, message: string | Buffer): Promise<number> => {
-      try {
-        return await client.publish(channel, message);
-      } catch (error) {
-        this.#log.debug(`nothing was sent to other replicas: ${String(error)}`);
-        return 0;
-      }
-    };
-    return new Proxy(client, {
-      get: (target, name) => {
-        if (name === 'publish') return publish;
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
-      },
-    });
   }
 }

@@ -1,4 +1,3 @@
-import type { Prisma } from '@muster/prisma';
 import type { Inventory } from '@muster/shared-types';
 import type { Tx } from '../platform/db.js';
 import { newId } from '../platform/ids.js';
@@ -18,7 +17,7 @@ export async function applyInventory(tx: Tx, nodeId: string, inventory: Inventor
   await tx.hostNode.update({
     where: { id: nodeId },
     data: {
-      specs: inventory as unknown as Prisma.InputJsonObject,
+      specs: inventory,
       tier: tierOf(inventory),
       lifecycle: lifecycleAfterPreflight(node.lifecycle, failedChecks(inventory).length === 0),
       ...capacityOf(inventory, node),

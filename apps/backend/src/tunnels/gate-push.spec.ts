@@ -1,6 +1,6 @@
 import { GATE_NAMESPACE, GateChange, gateMessages, GateTable, type Problem } from '@muster/shared-types';
 import { waitFor } from '@muster/testkit';
-import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
+import { createLocalJWKSet, jwtVerify } from 'jose';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp, type TestAccount, type TestApp } from '../../test/app.js';
@@ -80,7 +80,7 @@ describe('tunnel gate', () => {
     const table = await dial().table();
     expect(table.nodes.find((node) => node.node_id === agent.nodeId)?.proxies).toEqual(ports.map((port) => ({ name: `p${port}`, port })));
     const { token } = await app.app.get(TunnelTokens).mint(agent.nodeId);
-    const { payload } = await jwtVerify(token, createLocalJWKSet(table.jwks as unknown as JSONWebKeySet), { audience: 'frps', issuer: 'http://127.0.0.1:7080' });
+    const { payload } = await jwtVerify(token, createLocalJWKSet(table.jwks), { audience: 'frps', issuer: 'http://127.0.0.1:7080' });
     expect(payload.sub).toBe(agent.nodeId);
   });
 
