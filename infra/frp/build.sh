@@ -66,11 +66,16 @@ fetch_go() {
 
 # Modules and objects go to the work folder, so that nothing is left in anybody's home.
 build() {
-  local go
+  local go left pid
   go=$(find_go) || go=$(fetch_go) || return 1
   echo "building frp $VERSION with $(HOME=/nonexistent "$go" version)" >&2
   mkdir -p "$cache"
-  work=$(mktemp -d "$cache/frp-build.XXXXXX")
+  # What a killed build left is known by the process in its name.
+  for left in "$cache"/frp-build.*; do
+    pid=${left#"$cache"/frp-build.}
+    [ -d "/proc/${pid%%.*}" ] || rm -rf "$left"
+  done
+  work=$(mktemp -d "$cache/frp-build.$$.XXXXXX")
   trap 'rm -rf "${work:?}"' EXIT
   # buildinfo stays in the binaries (-s -w takes only symbols), so `go version -m` shows what they are.
   (cd "$here" && GOENV=${HOME:-}/.config/go/env HOME=$work GOTOOLCHAIN=local GOPATH=$work/go GOMODCACHE=$work/mod GOCACHE=$work/objects \

@@ -27,10 +27,10 @@ install_missing() { setsid --wait "$here/install-packages.sh" "${missing[@]}" &&
 
 prepare_packages() { step packages "Debian packages" nothing_missing install_missing; }
 
-# Postgres and the user namespace get Unix users when they first start; who is not here before us is ours to remove.
+# Postgres, Redis and the user namespace get Unix users when they first start; who is not here before us is ours to remove.
 note_users() {
   local user
   [ ! -e "$MUSTER_HOME/undo/users" ] || return 0
   mkdir -p "$MUSTER_HOME/undo"
-  for user in postgres dockremap; do getent passwd "$user" >/dev/null || echo "$user"; done > "$MUSTER_HOME/undo/users"
+  for user in muster-postgres muster-redis dockremap; do getent passwd "$user" >/dev/null || echo "$user"; done > "$MUSTER_HOME/undo/users"
 }

@@ -25,12 +25,22 @@ check_is_ours() {
     fail "$home is a folder of the system. Nothing was touched." ;; esac
 }
 
+# This script and whoever called it, who may well name MUSTER_HOME themselves.
+ancestors() {
+  local pid=$$
+  while [ "$pid" -gt 0 ]; do
+    echo "$pid"
+    pid=$(sed -n 's/^PPid:\t//p' "/proc/$pid/status")
+  done
+}
+
 # Whatever part of Muster runs has a file of its own below MUSTER_HOME on its command line or open as its program.
 live_processes() {
-  local entry pid
+  local entry pid mine
+  mine=$(ancestors)
   for entry in /proc/[0-9]*; do
     pid=${entry#/proc/}
-    if [ "$pid" = $$ ] || [ "$pid" = "$PPID" ] || grep -qsx sudo "$entry/comm"; then continue; fi
+    if grep -qx "$pid" <<<"$mine"; then continue; fi
     if tr '\0' ' ' <"$entry/cmdline" 2>/dev/null | grep -qF -- "$home/" || [[ $(readlink "$entry/exe" 2>/dev/null) == "$home/"* ]]; then
       echo "$pid ($(cat "$entry/comm" 2>/dev/null))"
     fi
@@ -96,7 +106,7 @@ remove_packages() {
 remove_users() {
   lines users | while read -r user; do
     getent passwd "$user" >/dev/null || continue
-    if pgrep -u "$user" >/dev/null || { [ "$user" = postgres ] && is_installed postgresql-common; }; then
+    if pgrep -u "$user" >/dev/null; then
       echo "left the user $user: something else uses it" >&2
       continue
     fi
@@ -128,8 +138,8 @@ say_plan
 [ -n "$yes" ] || ask
 restore_sysctls
 unmount_all
+remove_users # before the packages: pgrep is one of them on a bare machine
 remove_packages
-remove_users
 remove_files
 rm -rf --one-file-system "$home"
 echo "Muster is gone from this machine. What is left is this clone: delete its folder when you like."

@@ -118,17 +118,29 @@ choose_workdir() {
   if [ "${free_kib:-0}" -gt $((3 * 1024 * 1024)) ]; then echo /dev/shm; else dirname "$1"; fi
 }
 
+# What a killed build left, known by the process in its name.
+sweep() { # FOLDER
+  local left pid
+  for left in "$1"/muster-image.*; do
+    pid=${left#*/muster-image.}
+    [ -d "/proc/${pid%%.*}" ] || rm -rf --one-file-system "$left"
+  done
+}
+
 build() { # OUT.tar
-  local out work
+  local out base work
   out=$(realpath -m "$1")
   mkdir -p "$(dirname "$out")"
-  work=$(mktemp -d "$(choose_workdir "$out")/muster-image.XXXXXX")
+  base=$(choose_workdir "$out")
+  sweep "$base"
+  work=$(mktemp -d "$base/muster-image.$$.XXXXXX")
   # shellcheck disable=SC2064 # the names of now
-  trap "rm -rf '$work' '${out%.tar}.new.tar' '${out%.tar}.new.json'" EXIT
+  trap "rm -rf --one-file-system '$work' '${out%.tar}.new.tar' '${out%.tar}.new.json'" EXIT
   write_sources > "$work/sources.list"
   apt_settings > "$work/apt.conf"
+  # In a mount namespace of its own: what mmdebstrap mounts goes with it, even when it is killed.
   # shellcheck disable=SC2016 # "$1" is the hook's own argument
-  TMPDIR=$work HERE=$here mmdebstrap --mode=root --variant=apt --format=tar --quiet \
+  TMPDIR=$work HERE=$here unshare --mount mmdebstrap --mode=root --variant=apt --format=tar --quiet \
     --aptopt="$work/apt.conf" --aptopt='APT::Install-Recommends "false"' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
