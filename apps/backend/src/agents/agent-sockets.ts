@@ -1,7 +1,9 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { AGENT_NAMESPACE, makeProblem, PROBLEM_EVENT, type FromServer, type Payload, type ProblemCode } from '@muster/shared-types';
+import { Gauge } from 'prom-client';
 import type { Namespace } from 'socket.io';
 import { Revocations } from '../identity/revocations.js';
+import { Metrics } from '../platform/metrics.js';
 import type { AgentSession } from './agent-session.js';
 import { SocketServer } from './socket-server.js';
 
@@ -24,7 +26,18 @@ export class AgentSockets implements OnModuleInit {
   constructor(
     private readonly server: SocketServer,
     private readonly revocations: Revocations,
-  ) {}
+    metrics: Metrics,
+  ) {
+    const proven = this.#proven;
+    new Gauge({
+      name: 'muster_agents_connected',
+      help: 'Nodes with a proven socket on this replica',
+      registers: [metrics.registry],
+      collect() {
+        this.set(proven.size);
+      },
+    });
+  }
 
   onModuleInit(): void {
     this.namespace.on(SUPERSEDED, (nodeId: string, epoch: string) => this.#supersede(nodeId, BigInt(epoch)));
@@ -65,19 +78,19 @@ export class AgentSockets implements OnModuleInit {
     this.namespace.serverSideEmit(SUPERSEDED, nodeId, epoch.toString());
   }
 
-  /** Sends to the node's live socket, wherever it is. Only a socket of this replica is waited for; true when it acked. */
-  async send<K extends FromServer>(nodeId: string, name: K, payload: Payload<K>): Promise<boolean> {
+  /** Sends to the node's live socket, wherever it is, and waits for nobody. */
+  send<K extends FromServer>(nodeId: string, name: K, payload: Payload<K>): void {
     const session = this.#proven.get(nodeId);
-    if (session) return this.sendTo(session, name, payload);
-    this.namespace.to(room(nodeId)).emit(name, payload);
-    return false;
+    if (session) this.sendTo(session, name, payload);
+    else this.namespace.to(room(nodeId)).emit(name, payload);
   }
 
-  async sendTo<K extends FromServer>(session: AgentSession, name: K, payload: Payload<K>): Promise<boolean> {
-    const answer: unknown = await this.ask(session, name, payload, ACK_TIMEOUT_MS);
-    if (isOk(answer)) return true;
-    this.#log.warn({ node_id: session.proof?.nodeId, event: name, answer: codeOf(answer) }, 'the agent did not take a message');
-    return false;
+  /** Sends; an agent that does not take the message is noted in the log. */
+  sendTo<K extends FromServer>(session: AgentSession, name: K, payload: Payload<K>): void {
+    void this.ask(session, name, payload, ACK_TIMEOUT_MS).then((answer) => {
+      if (isOk(answer) || !session.socket.connected) return;
+      this.#log.warn({ node_id: session.proof?.nodeId, event: name, answer: codeOf(answer) }, 'the agent did not take a message');
+    });
   }
 
   /** The agent's raw ack, undefined when there is none in time. */

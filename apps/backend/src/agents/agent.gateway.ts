@@ -20,8 +20,8 @@ export class AgentGateway implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    if (!this.config.has('gateway')) return;
-    this.sockets.namespace.use((socket, next) => void this.#admit(socket).then((problem) => next(problem && connectError(problem))));
+    const here = this.config.has('gateway');
+    this.sockets.namespace.use((socket, next) => void (here ? this.#admit(socket) : elsewhere()).then((problem) => next(problem && connectError(problem))));
     this.sockets.namespace.on('connection', (socket) => this.entry.handleConnection(socket));
   }
 
@@ -41,6 +41,9 @@ export class AgentGateway implements OnModuleInit {
     }
   }
 }
+
+/** A process without the role still speaks to sockets of others through the adapter; it takes none itself. */
+const elsewhere = (): Promise<Problem> => Promise.resolve(fail('unavailable', { detail: 'This process serves no agents' }).problem);
 
 /** Socket.IO hands `data` of a refused handshake to the client's `connect_error`. */
 const connectError = (problem: Problem): Error => Object.assign(new ProblemError(problem), { data: problem });

@@ -100,7 +100,7 @@ export class ControlOutage implements OnModuleInit, BeforeApplicationShutdown {
     await withTx(this.db, async (tx) => {
       if (cause) await this.#record(tx, this.#aliveAt, now, cause);
       await markAlive(tx, now);
-    }, { tries: 1, maxWaitMs: 2_000, timeoutMs: 4_000 });
+    }, { tries: 1, maxWaitMs: 4_000, timeoutMs: 4_000 });
     await this.#reload(now);
     // The marker comes last: a failure before it leaves the loss to be seen again.
     if (!redisKept) await this.redis.client.set(MARKER_KEY, now.toISOString());

@@ -7,8 +7,8 @@ import { DesiredStates } from './desired-state.js';
 type Request = 'log_request';
 
 /**
- * Tells a node of a change, after its commit, on whichever replica its socket is. At most once: a message that is lost
- * is made good by the desired state that every connected node gets once a minute.
+ * Tells a node of a change, after its commit, on whichever replica its socket is. Nobody waits for the agent. At most
+ * once: a message that is lost is made good by the desired state that every connected node gets once a minute.
  */
 @Injectable()
 export class NodePush {
@@ -20,7 +20,9 @@ export class NodePush {
   /** Sends the whole desired state. */
   async changed(nodeId: string): Promise<void> {
     const state = await this.states.of(nodeId);
-    if (state) await this.sendState(nodeId, state);
+    if (!state) return;
+    this.#note(nodeId, state);
+    this.sockets.send(nodeId, 'desired_state', state);
   }
 
   /** Sends `start_instance` with the generation of now; nothing when the rental is no longer wanted there. */
@@ -29,7 +31,7 @@ export class NodePush {
     const spec = state?.instances.find((instance) => instance.rental_id === rentalId);
     if (!state || !spec) return;
     this.#note(nodeId, state);
-    await this.sockets.send(nodeId, 'start_instance', { ...spec, generation: state.generation });
+    this.sockets.send(nodeId, 'start_instance', { ...spec, generation: state.generation });
   }
 
   /** Sends `stop_instance` as the desired state orders it; nothing when the node is not told to remove this rental. */
@@ -38,12 +40,12 @@ export class NodePush {
     const entry = state?.absent.find((absent) => absent.rental_id === rentalId);
     if (!state || !entry) return;
     this.#note(nodeId, state);
-    await this.sockets.send(nodeId, 'stop_instance', { ...entry, generation: state.generation });
+    this.sockets.send(nodeId, 'stop_instance', { ...entry, generation: state.generation });
   }
 
   async drain(nodeId: string, reason: string): Promise<void> {
     const state = await this.states.of(nodeId);
-    if (state) await this.sockets.send(nodeId, 'drain_node', { reason, generation: state.generation });
+    if (state) this.sockets.send(nodeId, 'drain_node', { reason, generation: state.generation });
   }
 
   /** Asks the node and waits for its answer. `node_unreachable` when there is none in time; the agent's own problem when it nacks. */
@@ -53,11 +55,6 @@ export class NodePush {
     const parsed = agentMessages[name].ack.safeParse(answer);
     if (!parsed.success) return fail('node_unreachable');
     return parsed.data.ok ? ok(parsed.data as Extract<AckOf<K>, { ok: true }>) : { ok: false, problem: parsed.data.problem };
-  }
-
-  async sendState(nodeId: string, state: DesiredState): Promise<boolean> {
-    this.#note(nodeId, state);
-    return this.sockets.send(nodeId, 'desired_state', state);
   }
 
   /** What heartbeat acks tell the agent to expect. */

@@ -51,8 +51,17 @@ export class Upkeep implements OnApplicationBootstrap, BeforeApplicationShutdown
   /** One pass at a time: with Postgres away the sockets stay as they are. */
   #tick(): void {
     this.#pass ??= this.run(performance.now())
-      .catch((error: unknown) => this.#log.warn(`upkeep of agent sockets waits: ${error instanceof Error ? error.message : String(error)}`))
+      .catch((error: unknown) => this.#complain(error))
       .finally(() => (this.#pass = undefined));
+  }
+
+  /** One slow or failing node holds up no other. */
+  #aside(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#complain(error));
+  }
+
+  #complain(error: unknown): void {
+    this.#log.warn(`upkeep of agent sockets waits: ${error instanceof Error ? error.message : String(error)}`);
   }
 
   /** `nowMs` is monotonic. */
@@ -62,7 +71,7 @@ export class Upkeep implements OnApplicationBootstrap, BeforeApplicationShutdown
     await this.#resend(sessions.filter((session) => session.desiredDueMs <= nowMs), nowMs);
     for (const session of sessions.filter((each) => each.tokenDueMs <= nowMs)) {
       session.tokenDueMs = nowMs + TOKEN_EVERY_MS;
-      void this.#sendToken(session);
+      this.#aside(this.#sendToken(session));
     }
   }
 
@@ -76,21 +85,21 @@ export class Upkeep implements OnApplicationBootstrap, BeforeApplicationShutdown
       const row = byId.get(session.proof?.nodeId ?? '');
       if (!session.proof || !row) continue;
       if (row.connectionEpoch > session.proof.epoch) this.sockets.supersede(session);
-      else await this.#resendOne(session, session.proof.nodeId, row.generation);
+      else this.#aside(this.#resendOne(session, session.proof.nodeId, row.generation));
     }
   }
 
   /** A node that has nothing to run gets the document it had, unless its generation moved. */
   async #resendOne(session: AgentSession, nodeId: string, generation: bigint): Promise<void> {
     const { idleDoc } = session;
-    if (idleDoc && BigInt(idleDoc.generation) === generation) void this.sockets.sendTo(session, 'desired_state', idleDoc);
+    if (idleDoc && BigInt(idleDoc.generation) === generation) this.sockets.sendTo(session, 'desired_state', idleDoc);
     else await this.push.changed(nodeId);
   }
 
   async #sendToken(session: AgentSession): Promise<void> {
     if (!session.proof) return;
     const token = await this.tokens.mint(session.proof.nodeId);
-    await this.sockets.sendTo(session, 'tunnel_token', token);
+    this.sockets.sendTo(session, 'tunnel_token', token);
   }
 
   /** A revocation that this replica did not hear of, or a key that expired. */

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Injectable, Logger, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { GATE_NAMESPACE, Jwks, makeProblem, ProblemError, Uuid } from '@muster/shared-types';
+import { GATE_NAMESPACE, Jwks, makeProblem, ProblemError, Uuid, type ProblemCode } from '@muster/shared-types';
 import type { Namespace, Socket } from 'socket.io';
 import { SocketServer } from '../agents/socket-server.js';
 import { Config } from '../config.js';
@@ -35,7 +35,6 @@ export class GatePush implements OnModuleInit, BeforeApplicationShutdown {
   ) {}
 
   onModuleInit(): void {
-    if (!this.config.has('gateway') && !this.config.has('api')) return;
     this.#namespace = this.server.of(GATE_NAMESPACE);
     this.#namespace.use((socket, next) => void this.#admit(socket).then(() => next(), next));
     this.#namespace.on('connection', (socket) => this.#connected(socket));
@@ -65,6 +64,7 @@ export class GatePush implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   async #admit(socket: Socket): Promise<void> {
+    if (!this.config.has('gateway')) throw refusal('unavailable');
     const given = /^Bearer +(\S+)$/i.exec(socket.handshake.headers.authorization ?? '')?.[1];
     if (given === undefined || !sameSecret(given, this.config.gateSecret)) throw refusal('unauthenticated');
     const id = Uuid.safeParse(socket.handshake.auth['tunnel_server_id']);
@@ -116,7 +116,7 @@ function sameSecret(given: string, wanted: string): boolean {
 }
 
 /** Socket.IO sends `data` of a middleware's error to the client. */
-function refusal(code: 'unauthenticated' | 'not_found'): Error {
+function refusal(code: ProblemCode): Error {
   const problem = makeProblem(code);
   return Object.assign(new ProblemError(problem), { data: problem });
 }
