@@ -4,7 +4,7 @@ import type { Socket } from 'socket.io';
 import { Config } from '../config.js';
 import { Authenticator } from '../identity/authenticator.js';
 import { isDatabaseDown } from '../platform/db-errors.js';
-import { AgentEntry, type Admitted } from './agent-entry.js';
+import { AgentEntry, type Admitted } from './agent-entry.gateway.js';
 import { AgentSockets } from './agent-sockets.js';
 
 /** Namespace `/agent`: host API key at the handshake, challenge at once, then messages until the socket ends. */

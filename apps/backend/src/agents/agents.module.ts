@@ -1,13 +1,13 @@
 import { Global, Module } from '@nestjs/common';
 import { IdentityModule } from '../identity/identity.module.js';
-import { AgentEntry } from './agent-entry.js';
+import { AgentEntry } from './agent-entry.gateway.js';
 import { AgentGateway } from './agent.gateway.js';
 import { Handlers } from './agent.handlers.js';
 import { AgentSockets } from './agent-sockets.js';
 import { ClusterId } from './cluster-id.js';
 import { ControlOutage } from './control-outage.js';
 import { DesiredStates } from './desired-state.js';
-import { Dispatch } from './dispatch.js';
+import { Dispatch } from './dispatch.gateway.js';
 import { NodePush } from './node-push.js';
 import { Prove } from './prove.js';
 import { SocketModule } from './socket.module.js';

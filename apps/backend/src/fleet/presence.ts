@@ -5,7 +5,7 @@ import { Outbox } from '../platform/outbox.js';
 import { Redis } from '../platform/redis.js';
 import { withTx } from '../platform/tx.js';
 import { AWAY_KEY, HTTP_KEY, LAST_BEAT_KEY } from './presence.keys.js';
-import { bringOnline, takeAway, writeLastSeen } from './presence.store.js';
+import { bringOnline, takeAway, writeLastSeen } from './presence-change.js';
 
 /** Heartbeats of this long go to Redis together. */
 const GATHER_MS = 5;

@@ -11,7 +11,7 @@ import { withTx } from '../platform/tx.js';
 import { AbandonedRentals } from './abandoned-rentals.js';
 import { AWAY_KEY, HTTP_KEY, LAST_BEAT_KEY } from './presence.keys.js';
 import { presenceAfter, silentSince } from './presence.rules.js';
-import { takeAway } from './presence.store.js';
+import { takeAway } from './presence-change.js';
 
 const PASS_EVERY_MS = 1_000;
 /** Redis may have lost what Postgres knows; this often the two are compared. */

@@ -3,7 +3,7 @@ import type { Socket } from 'socket.io';
 import { Db } from '../platform/db.js';
 import { AgentSession } from './agent-session.js';
 import { AgentSockets } from './agent-sockets.js';
-import { Dispatch } from './dispatch.js';
+import { Dispatch } from './dispatch.gateway.js';
 import { Prove } from './prove.js';
 import { Upkeep } from './upkeep.js';
 
