@@ -16,7 +16,6 @@ const program = new Command('muster-agent')
 
 program.command('run').description('Enrol if needed, then serve the market until stopped').action(() => guarded(run));
 program.command('clean').description('Remove every instance, mount, rule and bridge an agent of this folder left behind').action(() => guarded(clean));
-await program.parseAsync();
 
 const logger = (config: AgentConfig) => pino({ level: config.logLevel, base: { part: 'agent' }, redact: ['hostApiKey', '*.hostApiKey', 'token', '*.host_private_key'] });
 
@@ -70,3 +69,6 @@ async function guarded(work: (config: AgentConfig) => Promise<void>): Promise<vo
     process.exit(error instanceof ConfigError ? 2 : error instanceof ProblemError ? 4 : 5);
   }
 }
+
+// Last, so that everything above it exists.
+await program.parseAsync();
