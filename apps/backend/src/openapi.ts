@@ -89,8 +89,8 @@ function responses(spec: OperationSpec, components: Components): Json {
   const success = { description: spec.summary, headers, content: { 'application/json': { schema: components.add(spec.response, 'output') } } };
   const codes = problemsOf(spec);
   const statuses = [...new Set(codes.map((code) => problems[code].status))].toSorted((a, b) => a - b);
-  const failures = statuses.map((status) => [String(status), failure(codes.filter((code) => problems[code].status === status))]);
-  return { [String(spec.status)]: success, ...Object.fromEntries(failures) };
+  const failures = statuses.map((status): [string, Json] => [String(status), failure(codes.filter((code) => problems[code].status === status))]);
+  return { [String(spec.status)]: success, ...Object.fromEntries<Json>(failures) };
 }
 
 function headersOf(spec: OperationSpec): string[] {

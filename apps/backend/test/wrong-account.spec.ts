@@ -20,7 +20,7 @@ beforeAll(async () => {
   operator = await market.makeOperator();
 });
 afterAll(async () => {
-  for (const estate of [alice, bob]) await estate?.agent.close();
+  for (const estate of [alice, bob]) estate?.agent.close();
   await market.close();
 });
 
@@ -161,6 +161,6 @@ describe('the right account', () => {
     const fresh = name === 'retireNode' || operations[name].method === 'DELETE' ? await makeEstate(market) : alice;
     const answer = await call(name, tokenFor(operations[name], fresh), fresh);
     expect([401, 403, 404, 422], JSON.stringify(answer.body)).not.toContain(answer.status);
-    if (fresh !== alice) await fresh.agent.close();
+    if (fresh !== alice) fresh.agent.close();
   });
 });

@@ -12,8 +12,6 @@ import { stateOf } from './request-state.js';
 const KEY = z.string().regex(/^[\x21-\x7e]{1,200}$/);
 /** A request that has not answered for this long is taken for dead; another one with its key may go on. */
 const LOCK_MS = 60_000;
-/** Keys are kept this long after their first use. */
-export const KEEP_KEYS_MS = 48 * 3_600_000;
 
 export interface Attempt {
   /** The answer of an earlier request with this key. */

@@ -86,8 +86,9 @@ const methodLabel = (method: string): string => (METHODS.includes(method) ? meth
 /** Label values must be few: the pattern of the route, or `unmatched`. */
 function routeOf(request: Request): string {
   const route: unknown = request.route;
-  if (route !== null && typeof route === 'object' && 'path' in route && typeof route.path === 'string') return route.path;
-  return 'unmatched';
+  const path = route !== null && typeof route === 'object' && 'path' in route ? route.path : undefined;
+  // What only middleware matched stands under its wildcard.
+  return typeof path === 'string' && !path.includes('{*') ? path : 'unmatched';
 }
 
 const isLoopback = (address: string | undefined): boolean => address !== undefined && (address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.'));

@@ -5,6 +5,7 @@ import { Config, loadConfig } from '../config.js';
 import { Clock } from './clock.js';
 import { Db } from './db.js';
 import { HealthController } from './health.controller.js';
+import { Housekeeping } from './housekeeping.js';
 import { Idempotency } from './idempotency.js';
 import { Singletons } from './leases.js';
 import { logParams } from './log.js';
@@ -27,6 +28,7 @@ const shared = [Clock, Db, MasterKey, Metrics, Outbox, RateLimit, Redis, Signing
   providers: [
     { provide: Config, useFactory: () => loadConfig() },
     ...shared,
+    Housekeeping,
     Idempotency,
     { provide: APP_FILTER, useClass: ProblemFilter },
     { provide: APP_INTERCEPTOR, useClass: OperationInterceptor },

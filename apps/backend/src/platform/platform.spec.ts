@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp, type TestApp } from '../../test/app.js';
+import { Housekeeping } from './housekeeping.js';
 import { Singletons } from './leases.js';
 import { MasterKey } from './master-key.js';
 import { newId } from './ids.js';
@@ -17,6 +18,32 @@ beforeAll(async () => {
 afterAll(async () => {
   await replica.close();
   await market.close();
+});
+
+describe('housekeeping', () => {
+  it('forgets what nobody can use any more, and nothing else', async () => {
+    const { client } = market.db;
+    const { id: userId } = await market.signUp();
+    const now = new Date();
+    const ago = (hours: number) => new Date(now.getTime() - hours * 3_600_000);
+    const key = (name: string, createdAt: Date) => ({ userId, key: name, requestHash: '', lockToken: newId(), lockedUntil: createdAt, createdAt });
+    await client.idempotencyKey.createMany({ data: [key('old', ago(49)), key('young', ago(47))] });
+    const session = (expiresAt: Date) => ({ id: newId(), userId, refreshHash: Uint8Array.from(Buffer.from(newId())), expiresAt });
+    const [over, live] = [session(ago(24 * 31)), session(ago(24 * 29))];
+    await client.session.createMany({ data: [over, live] });
+    await market.app.get(Housekeeping).sweep(now);
+    expect((await client.idempotencyKey.findMany({ where: { userId } })).map((row) => row.key)).toEqual(['young']);
+    const left = (await client.session.findMany({ where: { userId } })).map((row) => row.id);
+    expect(left).toContain(live.id);
+    expect(left).not.toContain(over.id);
+  });
+});
+
+describe('metrics without a token', () => {
+  it('are for callers on this machine, not for those behind a proxy on it', async () => {
+    expect((await market.fetch('GET', '/metrics')).status).toBe(200);
+    expect((await market.fetch('GET', '/metrics', { headers: { 'x-forwarded-for': '203.0.113.9' } })).body.code).toBe('forbidden');
+  });
 });
 
 describe('the master key', () => {

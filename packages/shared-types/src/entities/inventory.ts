@@ -2,10 +2,10 @@ import { z } from 'zod';
 
 export const GpuInventory = z.object({
   uuid: z.string().min(1).max(100),
-  index: z.number().int().nonnegative(),
+  index: z.number().int().nonnegative().max(1023),
   /** NVML name without "NVIDIA"/"GeForce", e.g. `RTX 4090`, `H100 SXM`. */
   name: z.string().min(1).max(100),
-  gpu_ram_mb: z.number().int().nonnegative(),
+  gpu_ram_mb: z.number().int().nonnegative().max(100_000_000),
   compute_cap: z.number().int().nullable(),
   pcie_gen: z.number().int().nullable(),
   pcie_width: z.number().int().nullable(),
@@ -40,11 +40,11 @@ export const Inventory = z
     boot_id: z.string().max(100),
     cpu_name: z.string().max(200),
     /** Logical CPUs offered to the market. */
-    cpu_cores: z.number().int().positive(),
+    cpu_cores: z.number().int().positive().max(65_536),
     /** MiB offered to the market (what the host keeps for itself is taken off). */
-    cpu_ram_mb: z.number().int().positive(),
+    cpu_ram_mb: z.number().int().positive().max(1_000_000_000),
     /** GB offered to the market: the size of the engine's own file system less its reserve. */
-    disk_gb: z.number().int().nonnegative(),
+    disk_gb: z.number().int().nonnegative().max(100_000_000),
     gpus: z.array(GpuInventory).max(64),
     driver_version: z.string().max(100).nullable(),
     /** ×100, e.g. 1208 for CUDA 12.8; null without a GPU. */
