@@ -78,7 +78,7 @@ async function spawnChild(spec: ChildSpec): Promise<ServiceProcess> {
 export async function untilAnswers(child: RunningChild, spec: Pick<ChildSpec, 'name' | 'logFile'>, answers: () => Promise<boolean>, deadlineMs: number): Promise<void> {
   let ended: ServiceExit | undefined;
   void child.exited.then((exit) => (ended = exit));
-  await waitFor(async () => ended !== undefined || (await answers()), { deadlineMs, what: `${spec.name} to answer (its log: ${spec.logFile})`, everyMs: 50 });
+  await waitFor(async () => ended !== undefined || (await answers()), { deadlineMs, what: `${spec.name} to answer (its log: ${spec.logFile})`, everyMs: 25 });
   if (ended) throw new Error(`${spec.name} ended while starting (${exitWords(ended)}). The end of ${spec.logFile}:\n${await logTail(spec.logFile)}`);
 }
 
@@ -87,7 +87,15 @@ export function exitWords(exit: ServiceExit): string {
   return exit.code === null ? 'ended' : `exit ${exit.code}`;
 }
 
-export async function logTail(file: string, lines = 12): Promise<string> {
+const LONGEST_LINE = 400;
+
+/** The last lines of a log, each cut to what a person reads. */
+export async function logTail(file: string, lines = 5): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '');
-  return text.trimEnd().split('\n').slice(-lines).join('\n');
+  return text
+    .trimEnd()
+    .split('\n')
+    .slice(-lines)
+    .map((line) => (line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line))
+    .join('\n');
 }

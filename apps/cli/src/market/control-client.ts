@@ -2,11 +2,15 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { ControlAnswer, type ControlRequest } from './events.js';
 
-/** Sends one request and hands over every answer until the supervisor closes the connection. Throws when nobody listens. */
-export async function* askSupervisor(path: string, request: ControlRequest): AsyncGenerator<ControlAnswer> {
+/** Sends one request; gives every answer until the supervisor closes the connection. Throws when nobody listens. */
+export async function askSupervisor(path: string, request: ControlRequest): Promise<AsyncIterable<ControlAnswer>> {
   const socket = await open(path);
+  socket.write(`${JSON.stringify(request)}\n`);
+  return answersOf(socket);
+}
+
+async function* answersOf(socket: Socket): AsyncGenerator<ControlAnswer> {
   try {
-    socket.write(`${JSON.stringify(request)}\n`);
     for await (const line of createInterface({ input: socket })) yield ControlAnswer.parse(JSON.parse(line));
   } finally {
     socket.destroy();

@@ -32,7 +32,7 @@ export async function down(context: CliContext, options: DownOptions): Promise<v
 async function askToStop(context: CliContext, layout: Layout, force: boolean): Promise<'stopped' | 'nobody'> {
   const { io } = context;
   try {
-    for await (const answer of askSupervisor(layout.socket, { command: 'down', force })) {
+    for await (const answer of await askSupervisor(layout.socket, { command: 'down', force })) {
       if (answer.kind === 'refused') return (await mayEnd(context, answer.rentals), await askToStop(context, layout, true));
       if (answer.kind !== 'status') sayEvent(io, answer);
       if (answer.kind === 'stopped') return await untilGone(layout);

@@ -22,22 +22,19 @@ export async function followUntilReady(io: Io, layout: Layout, gone: () => Promi
 
 /** The holder of the lock opens its socket a moment later. */
 async function askWhenThere(layout: Layout, request: ControlRequest, gone: () => Promise<string | undefined>): Promise<AsyncIterable<ControlAnswer>> {
-  const first = await waitFor(async () => {
+  const tried = await waitFor(async () => {
     const why = await gone();
-    if (why !== undefined) return { why };
-    const answers = askSupervisor(layout.socket, request);
-    const head = await answers.next().catch((error: unknown) => {
-      if (isNobodyThere(error)) return undefined;
-      throw error;
-    });
-    return head && { head, answers };
+    return why === undefined ? askIfThere(layout, request) : { why };
   }, { deadlineMs: SOCKET_MS, what: `the supervisor to open ${layout.socket}`, everyMs: 50 });
-  if ('why' in first) throw new CliError(first.why, EXIT.failed, `Its log: ${layout.log}/supervisor.log`);
-  return withHead(first.head, first.answers);
+  if ('why' in tried) throw new CliError(tried.why, EXIT.failed, `Its log: ${layout.log}/supervisor.log`);
+  return tried.answers;
 }
 
-async function* withHead(head: IteratorResult<ControlAnswer, unknown>, rest: AsyncIterable<ControlAnswer>): AsyncGenerator<ControlAnswer> {
-  if (head.done) return;
-  yield head.value;
-  yield* rest;
+async function askIfThere(layout: Layout, request: ControlRequest): Promise<{ answers: AsyncIterable<ControlAnswer> } | undefined> {
+  try {
+    return { answers: await askSupervisor(layout.socket, request) };
+  } catch (error) {
+    if (isNobodyThere(error)) return undefined;
+    throw error;
+  }
 }

@@ -197,7 +197,7 @@ export class Market {
     this.events.tell({ kind: 'ended', part: name, how });
     if (name !== 'agent' || this.state !== 'starting' || !how.startsWith('exit')) return;
     const file = `${this.layout.log}/agent.log`;
-    void logTail(file, 6).then((tail) => (this.agentFault = `the agent ended (${how}). The end of ${file}:\n${tail}`));
+    void logTail(file).then((tail) => (this.agentFault = `the agent ended (${how}). The end of ${file}:\n${tail}`));
   }
 
   private async ready(): Promise<Places> {

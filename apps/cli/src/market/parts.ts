@@ -135,10 +135,12 @@ interface ChildPart {
 
 function childPart(market: MarketContext, part: ChildPart): KeptPart {
   const steps = part.stop ?? GENTLE;
+  let stamp: Promise<string> | undefined; // taken once: a part that died is wanted back at once
   return {
     name: part.name,
     start: async (): Promise<RunningPart> => {
-      const spec = await childSpec(market, part);
+      stamp ??= part.app ? codeStamp(part.app) : Promise.resolve('');
+      const spec = childSpec(market, part, await stamp);
       const child = await startChild(spec, part.replace ?? steps);
       await untilAnswers(child, spec, part.answers, READY_MS);
       return { pid: child.identity.pid, adopted: child.adopted, exited: child.exited, detail: part.detail, stop: (given) => stopProcess(child.identity, given ?? steps) };
@@ -146,12 +148,11 @@ function childPart(market: MarketContext, part: ChildPart): KeptPart {
   };
 }
 
-async function childSpec(market: MarketContext, part: ChildPart): Promise<ChildSpec> {
+function childSpec(market: MarketContext, part: ChildPart, stamp: string): ChildSpec {
   const { home, log } = market.layout;
   const command = part.command ?? process.execPath;
   const args = [...(part.app ? [programOf(part.app)] : []), ...(part.args ?? [])];
   const env = { ...market.env, ...part.env() };
-  const stamp = part.app ? await codeStamp(part.app) : command;
   return { name: part.name, home, command, args, env, fingerprint: fingerprintOf(command, args, env, stamp), logFile: join(log, `${part.name}.log`) };
 }
 

@@ -8,7 +8,7 @@ import { layoutOf } from './layout.js';
 /** `muster status`: the parts of the market that runs here. */
 export async function status({ io, config }: CliContext): Promise<void> {
   try {
-    for await (const answer of askSupervisor(layoutOf(config.home).socket, { command: 'status' })) {
+    for await (const answer of await askSupervisor(layoutOf(config.home).socket, { command: 'status' })) {
       if (answer.kind !== 'status') continue;
       if (io.json) return sayJson(io, answer);
       const rows = answer.parts.map(({ part, state, pid, detail }) => [part, stateWord(io, state), String(pid ?? ''), detail]);
