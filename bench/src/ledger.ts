@@ -59,10 +59,30 @@ async function makeRentals(db: PrismaClient): Promise<string[]> {
       })),
     });
   }
+  await db.$transaction((tx) => ensureRentalAccounts(tx, ids), { timeout: 60_000 });
   return ids;
 }
 
-/** Milliseconds of one transaction that settles an hour of every rental: locks, accounts, statement, commit. */
+/** What Postgres takes on this machine, now, to insert as many bare transfers and nothing else. */
+async function baselineMs(db: PrismaClient): Promise<number> {
+  const began = performance.now();
+  const undo = new Error('undone');
+  const inserting = db.$transaction(
+    async (tx) => {
+      await tx.$executeRaw`
+        INSERT INTO "LedgerTransfer" (id, "debitAccountId", "creditAccountId", "amountMicro", kind)
+        SELECT gen_random_uuid(), '00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002', 1, 'bench' FROM generate_series(1, ${sizes.rentals}::int)`;
+      throw undo;
+    },
+    { timeout: 60_000, maxWait: 60_000 },
+  );
+  await inserting.catch((error: unknown) => {
+    if (error !== undo) throw error;
+  });
+  return performance.now() - began;
+}
+
+/** Milliseconds of one transaction that settles an hour of every rental: locks, statement, commit. */
 async function settleRound(db: PrismaClient, ids: readonly string[], round: number): Promise<number> {
   const targets = ids.map((rentalId) => ({ rentalId, throughS: START_S + round * 3_600 }));
   const began = performance.now();
@@ -70,7 +90,6 @@ async function settleRound(db: PrismaClient, ids: readonly string[], round: numb
     async (tx) => {
       await lockSettling(tx);
       await lockForSettling(tx, ids);
-      await ensureRentalAccounts(tx, ids);
       return await settleLocked(tx, targets, now);
     },
     { timeout: 60_000, maxWait: 60_000 },
@@ -87,10 +106,11 @@ const line = await withOwnPostgres(8, async (db) => {
   const rentals = await makeRentals(db);
   const settleMs: number[] = [];
   for (let round = 1; round <= sizes.rounds; round += 1) settleMs.push(await settleRound(db, rentals, round));
+  const baseline = await baselineMs(db);
   const broken = (await checkLedger(db)).filter((check) => !check.ok).map((check) => check.id);
   return {
     bench: 'ledger', ...sizes, transfers_per_s_one_by_one: oneByOne, transfers_per_s_in_batches: inBatches, ratio: Math.round(inBatches / oneByOne),
-    settle_ms: settleMs.map(Math.round), settle_p50_ms: percentile(settleMs, 0.5), invariants_broken: broken, conditions,
+    settle_ms: settleMs.map(Math.round), settle_p50_ms: percentile(settleMs, 0.5), bare_inserts_ms: Math.round(baseline), invariants_broken: broken, conditions,
   };
 });
 console.log(JSON.stringify(line));

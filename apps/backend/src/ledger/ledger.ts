@@ -57,13 +57,15 @@ async function insertTransfers(tx: Tx, transfers: readonly Transfer[], now: Date
   const c = columns(transfers);
   const rows = await tx.$queryRaw<{ posted: bigint }[]>`
     WITH wanted AS (
-      SELECT w.id::uuid AS id, f.id AS debit, f."ownerId" AS payer, t.id AS credit, t."ownerId" AS payee, w.amount::bigint AS amount,
+      SELECT w.id::uuid AS id, coalesce(f.id, fm.id) AS debit, f."ownerId" AS payer, coalesce(t.id, tm.id) AS credit, t."ownerId" AS payee, w.amount::bigint AS amount,
              w.kind, w.reference::uuid AS reference, w.memo
       FROM unnest(${c.ids}::text[], ${c.fromOwners}::text[], ${c.fromKinds}::text[], ${c.toOwners}::text[], ${c.toKinds}::text[],
                   ${c.amounts}::text[], ${c.kinds}::text[], ${c.references}::text[], ${c.memos}::text[])
            AS w(id, from_owner, from_kind, to_owner, to_kind, amount, kind, reference, memo)
-      JOIN "LedgerAccount" f ON f.kind = w.from_kind::"AccountKind" AND (f."ownerId" = w.from_owner::uuid OR (w.from_owner IS NULL AND f."ownerId" IS NULL))
-      JOIN "LedgerAccount" t ON t.kind = w.to_kind::"AccountKind" AND (t."ownerId" = w.to_owner::uuid OR (w.to_owner IS NULL AND t."ownerId" IS NULL))
+      LEFT JOIN "LedgerAccount" f ON f."ownerId" = w.from_owner::uuid AND f.kind = w.from_kind::"AccountKind"
+      LEFT JOIN "LedgerAccount" t ON t."ownerId" = w.to_owner::uuid AND t.kind = w.to_kind::"AccountKind"
+      LEFT JOIN "LedgerAccount" fm ON w.from_owner IS NULL AND fm."ownerId" IS NULL AND fm.kind = w.from_kind::"AccountKind"
+      LEFT JOIN "LedgerAccount" tm ON w.to_owner IS NULL AND tm."ownerId" IS NULL AND tm.kind = w.to_kind::"AccountKind"
     ), inserted AS (
       INSERT INTO "LedgerTransfer" (id, "debitAccountId", "creditAccountId", "amountMicro", kind, "referenceId", memo, "createdAt")
       SELECT id, debit, credit, amount, kind, reference, memo, ${now.toISOString()}::timestamptz FROM wanted

@@ -68,7 +68,7 @@ export async function settleLocked(tx: Tx, targets: readonly SettleTarget[], now
   return { rentals: Number(rows[0]?.rentals ?? 0), amountMicro: BigInt(rows[0]?.amount ?? 0n) };
 }
 
-/** Makes the accounts that settling these rentals needs. */
+/** Makes the accounts that settling these rentals needs, when they begin to run: settling itself then only moves money. */
 export async function ensureRentalAccounts(tx: Tx, rentalIds: readonly string[]): Promise<void> {
   await tx.$executeRaw`
     INSERT INTO "LedgerAccount" (id, "ownerId", kind, floor)

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Db } from '../platform/db.js';
 import { withTx } from '../platform/tx.js';
 import { CoveredMarks, type InstanceKey } from './covered-marks.js';
-import { ensureRentalAccounts, lockForSettling, lockSettling, settleLocked, type Settled, type SettleTarget } from './settle.store.js';
+import { lockForSettling, lockSettling, settleLocked, type Settled, type SettleTarget } from './settle.store.js';
 import { floorSecond } from './whole-seconds.rules.js';
 
 /** Running time after which a rental is settled whatever happens. */
@@ -52,7 +52,6 @@ export class Settler {
       const ids = targets.map((target) => target.rentalId);
       await lockSettling(tx);
       await lockForSettling(tx, ids);
-      await ensureRentalAccounts(tx, ids);
       return await settleLocked(tx, targets, now);
     });
   }

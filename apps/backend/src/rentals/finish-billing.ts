@@ -1,5 +1,5 @@
 import type { Tx } from '../platform/db.js';
-import { ensureRentalAccounts, settleLocked } from '../ledger/settle.store.js';
+import { settleLocked } from '../ledger/settle.store.js';
 import { ceilSecond, dateOfSecond, floorSecond } from '../ledger/whole-seconds.rules.js';
 import { endMoment, type Outage } from './coverage.rules.js';
 
@@ -30,7 +30,6 @@ export async function finishBilling(tx: Tx, rental: RanRental, wanted: Date, evi
   const end = moment.kind === 'at' ? moment.end : (evidence.covered ?? rental.billedThrough);
   const endS = Math.max(ceilSecond(rental.startTime), floorSecond(rental.billedThrough), Math.min(floorSecond(end), floorSecond(wanted)));
   await tx.rental.update({ where: { id: rental.id }, data: { endTime: dateOfSecond(endS) } });
-  await ensureRentalAccounts(tx, [rental.id]);
   await settleLocked(tx, [{ rentalId: rental.id, throughS: endS }], evidence.now);
   return true;
 }

@@ -3,6 +3,7 @@ import { bumpGeneration } from '../fleet/generation.js';
 import { CoveredMarks } from '../ledger/covered-marks.js';
 import { recomputeDeadlines } from '../ledger/deadlines.js';
 import { lockMoneyOf } from '../ledger/lock-money.js';
+import { ensureRentalAccounts } from '../ledger/settle.store.js';
 import { ceilSecond, dateOfSecond } from '../ledger/whole-seconds.rules.js';
 import { Clock } from '../platform/clock.js';
 import { Db, type Tx } from '../platform/db.js';
@@ -48,6 +49,7 @@ export class MarkRunning {
         phaseMs: { ...(rental.phaseMs as Record<string, number>), probing: Math.round(probingMs), total: now.getTime() - rental.createdAt.getTime() },
       },
     });
+    await ensureRentalAccounts(tx, [rentalId]);
     await tx.hostNode.update({ where: { id: rental.nodeId }, data: { startsOk: { increment: 1 } } });
     const touched = await recomputeDeadlines(tx, renterId, now);
     if (!touched.includes(rental.nodeId)) await bumpGeneration(tx, rental.nodeId);
