@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import type { EnrolResult, Heartbeat, InstanceBeat, Inventory, NodeStatus } from '@muster/shared-types';
+import { type EnrolResult, type Heartbeat, HOST_SHUTDOWN, type InstanceBeat, type Inventory, type NodeStatus } from '@muster/shared-types';
 import type { Logger } from 'pino';
 import { bootId, bootSeconds } from './boot-clock.js';
 import type { AgentConfig } from './config.js';
@@ -29,8 +29,9 @@ const INVENTORY_EVERY_MS = 60_000;
 const DEFAULT_POOL_SHARE = 0.5;
 /** A loop that has not turned for so long knows nothing of its tunnels any more. */
 const STALE_LOOP_S = 10;
-/** Goodbye of a machine that ends its instances; otherwise the reason is the signal, and they go on. */
-const HOST_SHUTDOWN = 'host_shutdown';
+/** How long the market may take to end what runs here, and the instances their grace, before they are ended anyway. */
+const FAREWELL_MS = 20_000;
+const FAREWELL_LOOK_MS = 50;
 
 export interface Machine {
   config: AgentConfig;
@@ -190,6 +191,7 @@ export class Agent {
     this.heartbeats.stop();
     if (this.connection.proven) {
       await this.connection.send('goodbye', { node_id: this.node.node_id, reason }).catch((error: unknown) => log.warn({ err: error }, 'goodbye was not answered'));
+      if (config.stopEngine) await this.untilNothingIsLeft();
     }
     this.connection.close();
     await this.loop.stop();
@@ -197,6 +199,17 @@ export class Agent {
     this.sampler.stop();
     await this.tunnels.stop({ kill: config.stopEngine });
     await (config.stopEngine ? engine.stopEngine() : engine.detach());
+  }
+
+  /** The market ends the rentals of a machine that shuts down; told that they are gone, it frees what they held. */
+  private async untilNothingIsLeft(): Promise<void> {
+    const end = performance.now() + FAREWELL_MS;
+    while (this.connection.proven && !this.isEmpty() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, FAREWELL_LOOK_MS));
+  }
+
+  private isEmpty(): boolean {
+    const containers = this.loop.lastObserved?.containers;
+    return Object.keys(this.store.doc.instances).length === 0 && containers?.length === 0 && this.reports.isEverythingTold;
   }
 
   private async begin(): Promise<void> {

@@ -32,6 +32,11 @@ export class Reports {
     void this.flush();
   }
 
+  /** The server has acked the newest state of every instance. */
+  get isEverythingTold(): boolean {
+    return this.pending.size === 0;
+  }
+
   /** A new connection: the server may be another one. */
   repeatAll(): void {
     this.acked.clear();

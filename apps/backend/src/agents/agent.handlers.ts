@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { fail, type AckOf, type FromAgent, type Inventory, type Payload, type Problem, type Result } from '@muster/shared-types';
+import { fail, HOST_SHUTDOWN, type AckOf, type FromAgent, type Inventory, type Payload, type Problem, type Result } from '@muster/shared-types';
 import { applyInventory } from '../fleet/apply-inventory.js';
 import { Heartbeats } from '../fleet/heartbeats.js';
 import { Presence } from '../fleet/presence.js';
 import { Db } from '../platform/db.js';
 import { withTx } from '../platform/tx.js';
 import { RentalProgress } from '../rentals/advance.js';
+import { EndRental } from '../rentals/end.js';
 import type { AgentSession, Proof } from './agent-session.js';
 
 type Nack = { ok: false; problem: Problem };
@@ -22,6 +23,7 @@ export class Handlers {
     private readonly heartbeats: Heartbeats,
     private readonly presence: Presence,
     private readonly progress: RentalProgress,
+    private readonly endRental: EndRental,
   ) {}
 
   readonly all: AgentHandlers = {
@@ -36,13 +38,19 @@ export class Handlers {
       const applied = await this.progress.applyInstanceUpdate(session.proof.nodeId, payload);
       return applied.ok ? OK : applied;
     },
-    goodbye: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.presence.goodbye(nodeId)),
+    goodbye: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.#goodbye(nodeId, payload.reason)),
   };
 
   async #ofOwnNode(session: AgentSession, nodeId: string, run: (proof: Proof) => Promise<void>): Promise<typeof OK | Nack> {
     if (session.proof?.nodeId !== nodeId) return fail('not_found', { detail: 'This socket speaks for another node' });
     await run(session.proof);
     return OK;
+  }
+
+  /** Offline first, so that nothing new is rented there; then what runs ends, when the machine takes it along. */
+  async #goodbye(nodeId: string, reason: string): Promise<void> {
+    await this.presence.goodbye(nodeId);
+    if (reason === HOST_SHUTDOWN) await this.endRental.endRentalsOfNode(nodeId, 'host_shutdown');
   }
 
   #inventory(nodeId: string, inventory: Inventory): Promise<void> {

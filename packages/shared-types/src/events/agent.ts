@@ -223,6 +223,9 @@ interface Message {
 
 const plainAck = acked({});
 
+/** `reason` of a goodbye whose machine takes its instances along: its rentals end now. Any other reason only says that the agent leaves. */
+export const HOST_SHUTDOWN = 'host_shutdown';
+
 export const agentMessages = {
   heartbeat: { direction: 'agent_to_server', payload: Heartbeat, ack: HeartbeatAck, since: 1, proven: false },
   inventory: { direction: 'agent_to_server', payload: z.object({ node_id: Uuid, inventory: Inventory }), ack: plainAck, since: 1, proven: true },
