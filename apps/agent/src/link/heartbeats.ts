@@ -32,8 +32,19 @@ export class Heartbeats {
 
   private beat(): void {
     void this.sendOne();
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.timer) clearTimeout(this.timer);
     const factor = 1 - JITTER + 2 * JITTER * Math.random();
     this.timer = setTimeout(() => this.beat(), this.intervalMs * factor);
+  }
+
+  private follow(intervalMs: number): void {
+    if (intervalMs === this.intervalMs) return;
+    this.intervalMs = intervalMs;
+    if (this.timer) this.schedule();
   }
 
   private async sendOne(): Promise<void> {
@@ -42,7 +53,7 @@ export class Heartbeats {
     try {
       const ack = await connection.send('heartbeat', compose(this.seq++));
       if (!ack.ok) return log.warn({ code: ack.problem.code, detail: ack.problem.detail }, 'the market refused a heartbeat');
-      this.intervalMs = ack.next_interval_ms;
+      this.follow(ack.next_interval_ms);
       onAck(ack);
     } catch (error) {
       log.warn({ message: error instanceof Error ? error.message : String(error) }, 'a heartbeat was not answered');

@@ -50,7 +50,7 @@ export type Step =
   | { do: 'explain_exit'; rentalId: string; container: ObservedInstance };
 
 /** How long an instance may wait for an engine that does not answer before it is given up. */
-export const ENGINE_PATIENCE_S = 45;
+export const ENGINE_PATIENCE_S = 30;
 /** How long the SSH server of a new instance may take to answer; the market itself gives up after 60 s. */
 export const SSH_PATIENCE_S = 30;
 /** The same for any other port: a server that loads a model first is slower. */
