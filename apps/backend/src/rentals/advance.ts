@@ -93,7 +93,7 @@ export class RentalProgress {
       return void (await this.failStart.run(rental, faultOf(update.fault, update.state === 'exited' ? 'exited_at_once' : 'internal')));
     }
     const atDeadline = update.fault?.code === 'deadline';
-    if (rental.status === 'running') return void (atDeadline ? await this.#deadline(rental) : await this.#ended(rental, update));
+    if (rental.status === 'running') return await (atDeadline ? this.#deadline(rental) : this.#ended(rental, update));
     if (rental.status === 'stopping' && rental.endTime === null && atDeadline) await this.endRental.finish(rental.id, { endedAtDeadline: true });
   }
 
