@@ -49,7 +49,7 @@ live_processes() {
 
 check_is_down() {
   local live
-  live=$(live_processes | head -n 8 | paste -sd' ')
+  live=$(live_processes | awk 'NR <= 8' | paste -sd' ')
   [ -z "$live" ] || fail "Muster still runs: $live" "Stop it first with: ./muster down"
 }
 
