@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { confirm, isCancel } from '@clack/prompts';
-import { processesIn, waitFor } from '@muster/local-services';
+import { waitFor } from '@muster/local-services';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
 import { say, sayJson } from '../output/io.js';
-import { findChildren } from './child.js';
 import { askSupervisor, isNobodyThere } from './control-client.js';
+import { serveControl } from './control-server.js';
 import type { LiveRental } from './events.js';
 import { type Layout, layoutOf } from './layout.js';
+import { isAnythingLeft } from './leftovers.js';
 import { lockHolder, takeLock } from './lock.js';
 import { Market } from './market.js';
 import { sayEvent, sayRentals } from './render.js';
@@ -59,29 +58,39 @@ async function mayEnd({ io }: CliContext, rentals: readonly LiveRental[]): Promi
   throw new CliError(isCancel(answer) || answer === false ? 'not stopped' : `${count} would end (${rentals.map(({ id }) => id).join(', ')})`, EXIT.refused, hint);
 }
 
+/** Refusing leaves everything as it runs. */
+async function mayStop(context: CliContext, market: Market, force: boolean): Promise<void> {
+  if (force) return;
+  try {
+    const rentals = await market.liveRentals();
+    if (rentals.length > 0) await mayEnd(context, rentals);
+  } catch (error) {
+    market.leave();
+    if (error instanceof CliError) throw error;
+    throw new CliError('it cannot be said whether rentals run here: the database does not answer', EXIT.failed, 'Stop all the same with: ./muster down --yes', { cause: error });
+  }
+}
+
 /** A killed supervisor left parts behind: everything is brought up once more, so that it can be ended in order. */
 async function clearUp(context: CliContext, layout: Layout, force: boolean): Promise<boolean> {
   if (!(await isAnythingLeft(layout))) return false;
   const lock = await takeLock(layout.lock);
   if (!lock) throw new CliError('another command brings the market up or down right now', EXIT.refused, 'Try again in some seconds');
-  const { io, config } = context;
+  const market = new Market({ config: context.config, apiPort: undefined, withAgent: true });
+  const control = await serveControl(layout.socket, market);
   try {
-    say(io, 'The supervisor is gone but parts are left; they are brought in order first.');
-    const market = new Market({ config, apiPort: undefined, withAgent: true });
-    market.events.follow((event) => sayEvent(io, event), true);
-    await market.start().catch((error: unknown) => say(io, `${io.paint.yellow('!')} ${error instanceof Error ? error.message : String(error)}`));
-    const rentals = force ? [] : await market.liveRentals().catch(() => []);
-    if (rentals.length > 0) await mayEnd(context, rentals);
+    await bringInOrder(context, market);
+    await mayStop(context, market, force);
     await market.stop();
     return true;
   } finally {
+    await control.close();
     await lock.release();
   }
 }
 
-/** Processes of ours, or a file system of the agent's engine. */
-async function isAnythingLeft(layout: Layout): Promise<boolean> {
-  const servers = await Promise.all([layout.postgres, layout.redis].map((dir) => processesIn(join(dir, 'data'))));
-  if (servers.flat().length > 0 || (await findChildren(layout.home)).length > 0) return true;
-  return (await readFile('/proc/self/mounts', 'utf8')).includes(` ${layout.agent}/`);
+async function bringInOrder({ io }: CliContext, market: Market): Promise<void> {
+  say(io, 'The supervisor is gone but parts are left; they are brought in order first.');
+  market.events.follow((event) => sayEvent(io, event), true);
+  await market.start().catch((error: unknown) => say(io, `${io.paint.yellow('!')} ${error instanceof Error ? error.message : String(error)}`));
 }

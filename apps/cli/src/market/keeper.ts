@@ -54,6 +54,12 @@ export class Keeper {
     return this.beginning;
   }
 
+  /** Goes on running, but nobody keeps it any more. */
+  leave(): void {
+    this.stopping = true;
+    this.wake();
+  }
+
   /** Ends the part for good. */
   async stop(steps?: readonly StopStep[]): Promise<void> {
     this.stopping = true;

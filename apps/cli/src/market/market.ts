@@ -9,6 +9,7 @@ import { PART_NAMES } from './events.js';
 import { listOnce, localNodeId, untilOnline } from './first-host.js';
 import { findFrp, type FrpBinaries, type FrpsFiles, prepareFrps } from './frp.js';
 import { Keeper, type KeptPart } from './keeper.js';
+import { isAnythingLeft } from './leftovers.js';
 import { type Layout, layoutOf, makeFolders } from './layout.js';
 import { liveRentals } from './live-rentals.js';
 import { agentPart, apiUrl, backendEnv, backendPart, frpsPart, gatePart, type MarketContext, postgresPart, redisPart, type ServerPart } from './parts.js';
@@ -35,12 +36,14 @@ export class Market {
   readonly events = new EventLog();
   readonly layout: Layout;
   state: MarketState = 'starting';
+  /** Something of an earlier market ran when this one began. */
+  foundRunning = false;
   /** Settles when everything has been stopped. */
   readonly ended: Promise<void>;
   private readonly keepers = new Map<PartName, Keeper>();
   private settings: Settings | undefined;
   private postgres: ServerPart | undefined;
-  private agentEnv: (() => Record<string, string>) | undefined;
+  private agentEnv: Record<string, string> | undefined;
   private agentFault: string | undefined;
   private stopped: Promise<void> | undefined;
   private end: () => void = () => undefined;
@@ -54,6 +57,7 @@ export class Market {
   async start(): Promise<Places> {
     const market = await this.context();
     const { layout } = this;
+    this.agentEnv = { ...market.env, ...this.agentSettings(market, '/usr/bin/frpc') }; // enough to clear the machine
     const [postgres, redis] = [postgresPart(market), redisPart(market)];
     this.postgres = postgres;
     const frp = this.frpFiles(market);
@@ -63,7 +67,7 @@ export class Market {
     const env = () => backendEnv(market, { database: postgres.url(), redis: redis.url() }, files.frps.caPath);
     const prepared = await this.timed('database and account ready', () => prepareMarket(layout, { ...market.env, ...env() }, apiUrl(market.ports), this.options.config.caller));
     await this.rightTunnelServer(market, files, prepared);
-    this.agentEnv = () => this.agentSettings(market, files.binaries);
+    this.agentEnv = { ...market.env, ...this.agentSettings(market, files.binaries.frpc) };
     const backend = this.keep('backend', backendPart(market, env));
     const agent = this.options.withAgent ? this.firstHost(market, backend, prepared) : Promise.resolve();
     await settled([backend, agent]);
@@ -71,22 +75,31 @@ export class Market {
   }
 
   /** Ends every part, and with it the instances of this machine. Rentals are settled before the backend goes. */
-  stop(options: { leaveInstances?: boolean } = {}): Promise<void> {
+  stop(): Promise<void> {
     this.state = 'stopping';
     this.stopped ??= stopMarket({
       layout: this.layout,
       keepers: this.keepers,
       tell: (event) => this.events.tell(event),
       liveRentals: () => this.liveRentals(),
-      agentEnv: options.leaveInstances ? undefined : this.agentEnv?.(),
+      agentEnv: this.agentEnv,
     }).finally(() => this.end());
     return this.stopped;
   }
 
-  /** What would end with this machine. */
+  /** A market that was found running and cannot be completed is left as it is: its rentals go on without us. */
+  leave(): void {
+    this.state = 'stopping';
+    for (const keeper of this.keepers.values()) keeper.leave();
+    this.end();
+  }
+
+  /** What would end with this machine. Throws when the database cannot say it. */
   async liveRentals(): Promise<LiveRental[]> {
     const url = this.postgres?.url();
-    return url ? liveRentals(url, await localNodeId(this.layout)) : [];
+    if (url) return liveRentals(url, await localNodeId(this.layout));
+    if (this.foundRunning) throw new Error('the database does not answer');
+    return [];
   }
 
   partStatus(): PartStatus[] {
@@ -112,6 +125,7 @@ export class Market {
     const { config, apiPort } = this.options;
     const { layout } = this;
     await makeFolders(layout);
+    this.foundRunning = await isAnythingLeft(layout);
     const running = new Set((await findChildren(layout.home)).map((child) => (child.name === 'backend' ? 'api' : child.name)) as Holder[]);
     this.settings = await chooseSettings(layout, { apiPort, running });
     const env = { ...config.handedOn, PATH: config.path, LC_ALL: 'C.UTF-8' };
@@ -146,7 +160,7 @@ export class Market {
     await this.tunnels(market, files);
   }
 
-  private agentSettings(market: MarketContext, binaries: FrpBinaries): Record<string, string> {
+  private agentSettings(market: MarketContext, frpcPath: string): Record<string, string> {
     return {
       MUSTER_AGENT_BRIDGE: this.settings?.bridge ?? '',
       MUSTER_AGENT_SUBNET: this.settings?.subnet ?? '',
@@ -156,7 +170,7 @@ export class Market {
       MUSTER_HOME: this.layout.home,
       MUSTER_AGENT_STATE: this.layout.agent,
       MUSTER_AGENT_STOP_ENGINE: 'true',
-      FRPC_PATH: binaries.frpc,
+      FRPC_PATH: frpcPath,
     };
   }
 
@@ -165,7 +179,7 @@ export class Market {
     const startedAt = performance.now();
     const env = this.agentEnv;
     if (!env) throw new Error('the agent has no settings yet');
-    const keeper = this.keeperOf('agent', agentPart(market, env));
+    const keeper = this.keeperOf('agent', agentPart(market, () => env));
     const running = await keeper.begin();
     await backend;
     const client = new MarketClient({ url: apiUrl(market.ports), token: prepared.credentials.api_key, userAgent: 'muster-up' });

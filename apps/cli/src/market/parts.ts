@@ -13,8 +13,8 @@ const GENTLE: readonly StopStep[] = [{ signal: 'SIGTERM', graceMs: 10_000 }, { s
 /** The backend gives requests in hand 25 s. */
 const PATIENT: readonly StopStep[] = [{ signal: 'SIGTERM', graceMs: 30_000 }, { signal: 'SIGKILL', graceMs: 5_000 }];
 /** On SIGTERM the agent ends every instance and its engine; killed, it leaves them to the next agent. */
-const END_INSTANCES: readonly StopStep[] = [{ signal: 'SIGTERM', graceMs: 90_000 }, { signal: 'SIGKILL', graceMs: 5_000 }];
-export const LEAVE_INSTANCES: readonly StopStep[] = [{ signal: 'SIGKILL', graceMs: 5_000 }];
+export const END_INSTANCES: readonly StopStep[] = [{ signal: 'SIGTERM', graceMs: 90_000 }, { signal: 'SIGKILL', graceMs: 5_000 }];
+const LEAVE_INSTANCES: readonly StopStep[] = [{ signal: 'SIGKILL', graceMs: 5_000 }];
 
 /** What every part needs to know of its market. */
 export interface MarketContext {
@@ -156,10 +156,10 @@ function childSpec(market: MarketContext, part: ChildPart, stamp: string): Child
   return { name: part.name, home, command, args, env, fingerprint: fingerprintOf(command, args, env, stamp), logFile: join(log, `${part.name}.log`) };
 }
 
-/** Ends whatever an earlier supervisor left running, except what is named. */
-export async function stopLeftovers(home: string, except: readonly string[] = []): Promise<void> {
-  const left = (await findChildren(home)).filter((child) => !except.includes(child.name));
-  await Promise.all(left.map((child) => stopProcess(child.identity, GENTLE)));
+/** Ends what an earlier supervisor left running: everything, or one part. */
+export async function stopLeftovers(home: string, only?: string, steps: readonly StopStep[] = GENTLE): Promise<void> {
+  const left = (await findChildren(home)).filter((child) => only === undefined || child.name === only);
+  await Promise.all(left.map((child) => stopProcess(child.identity, steps)));
 }
 
 export async function answersOk(url: string): Promise<boolean> {

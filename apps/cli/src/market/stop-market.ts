@@ -4,7 +4,7 @@ import { cleanHost } from './clean-host.js';
 import type { LiveRental, MarketEvent, PartName } from './events.js';
 import type { Keeper } from './keeper.js';
 import type { Layout } from './layout.js';
-import { LEAVE_INSTANCES, stopLeftovers } from './parts.js';
+import { END_INSTANCES, stopLeftovers } from './parts.js';
 
 const SETTLE_MS = 20_000;
 
@@ -13,7 +13,7 @@ export interface StoppingMarket {
   keepers: ReadonlyMap<PartName, Keeper>;
   tell(event: MarketEvent): void;
   liveRentals(): Promise<LiveRental[]>;
-  /** Undefined = the instances of this machine are left to the next `up`. */
+  /** Undefined when the market was stopped before it had settings. */
   agentEnv: Record<string, string> | undefined;
 }
 
@@ -24,11 +24,10 @@ export interface StoppingMarket {
 export async function stopMarket(market: StoppingMarket): Promise<void> {
   const startedAt = performance.now();
   const { tell, agentEnv } = market;
-  const ends = agentEnv ? await market.liveRentals().catch(() => []) : [];
+  const ends = await market.liveRentals().catch(() => []); // a database that is down settles later
   tell({ kind: 'stopping', ends });
   const wasHost = market.keepers.has('agent') || (await access(market.layout.agent).then(() => true, () => false));
   if (agentEnv && wasHost) await step(market, 'instances, engine and network of this machine are gone', () => endHost(market, agentEnv));
-  else await stopPart(market, 'agent');
   if (ends.length > 0) await step(market, ends.length === 1 ? '1 rental settled' : `${ends.length} rentals settled`, () => untilSettled(market));
   await stopPart(market, 'backend');
   await Promise.all([stopPart(market, 'frps'), stopPart(market, 'gate')]);
@@ -40,6 +39,7 @@ export async function stopMarket(market: StoppingMarket): Promise<void> {
 /** The agent says goodbye and takes its instances along; then anything it could not take. */
 async function endHost(market: StoppingMarket, env: Record<string, string>): Promise<void> {
   await market.keepers.get('agent')?.stop();
+  await stopLeftovers(market.layout.home, 'agent', END_INSTANCES);
   await cleanHost(market.layout, env);
 }
 
@@ -49,7 +49,7 @@ async function untilSettled(market: StoppingMarket): Promise<void> {
 
 async function stopPart(market: StoppingMarket, part: PartName): Promise<void> {
   const keeper = market.keepers.get(part);
-  if (keeper) await step(market, `${part} stopped`, () => keeper.stop(part === 'agent' ? LEAVE_INSTANCES : undefined));
+  if (keeper) await step(market, `${part} stopped`, () => keeper.stop());
 }
 
 async function step(market: StoppingMarket, text: string | undefined, work: () => Promise<void>): Promise<void> {

@@ -44,12 +44,18 @@ async function untilEnded(market: Market): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-/** A market that cannot come up goes away again, but never takes a rental along that an earlier one had. */
+/**
+ * A market that cannot come up goes away again. One that was found running is left as it is instead: rentals may run,
+ * and what still serves them is worth more than order.
+ */
 async function giveUp(market: Market, error: unknown): Promise<ExitCode> {
-  const wasAsked = market.state === 'stopping';
+  if (market.state === 'stopping') {
+    await market.stop();
+    return EXIT.ok;
+  }
   const failure = failureOf(error);
-  if (!wasAsked) market.events.tell({ kind: 'failed', message: failure.message, ...(failure.hint && { hint: failure.hint }), exit_code: failure.exit_code });
-  const live = wasAsked ? [] : await market.liveRentals().catch(() => []);
-  await market.stop({ leaveInstances: live.length > 0 });
-  return wasAsked ? EXIT.ok : failure.exit_code;
+  market.events.tell({ kind: 'failed', message: failure.message, ...(failure.hint && { hint: failure.hint }), exit_code: failure.exit_code });
+  if (market.foundRunning) market.leave();
+  else await market.stop();
+  return failure.exit_code;
 }
