@@ -41,7 +41,7 @@ live_processes() {
   for entry in /proc/[0-9]*; do
     pid=${entry#/proc/}
     if grep -qx "$pid" <<<"$mine"; then continue; fi
-    if tr '\0' ' ' <"$entry/cmdline" 2>/dev/null | grep -qF -- "$home/" || [[ $(readlink "$entry/exe" 2>/dev/null) == "$home/"* ]]; then
+    if tr '\0' ' ' 2>/dev/null <"$entry/cmdline" | grep -qF -- "$home/" || [[ $(readlink "$entry/exe" 2>/dev/null) == "$home/"* ]]; then
       echo "$pid ($(cat "$entry/comm" 2>/dev/null))"
     fi
   done
