@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUSYBOX } from './test-image.js';
@@ -28,16 +28,32 @@ export async function makeEnginePlace(options: { poolGb?: number; gpus?: boolean
   const tools = join(musterHome, 'bin');
   await mkdir(tools);
   if (options.gpus === true) await writeFile(join(tools, 'nvidia-container-runtime-hook'), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
-  const [a = 0, b = 0] = randomBytes(2);
   return {
     musterHome,
     stateDir: join(musterHome, 'agent'),
     bridge: `mt${randomBytes(4).toString('hex')}`,
-    subnet: `10.${214 + (a % 32)}.${b}.0/24`,
+    subnet: await freeSubnet(),
     poolGb: options.poolGb ?? 4,
     path: `${tools}:${BASE_PATH}`,
   };
 }
+
+/** A /24 that no route of this machine leads to; concurrent tests start at random places. */
+async function freeSubnet(): Promise<string> {
+  const routes = (await readFile('/proc/net/route', 'utf8')).split('\n').slice(1).map((line) => line.split('\t'));
+  const used = routes.flatMap(([, to, , , , , , mask]): [number, number][] => (to && mask ? [[bigEndian(to), bigEndian(mask)]] : []));
+  for (;;) {
+    const [a = 0, b = 0] = randomBytes(2);
+    const second = 214 + (a % 32);
+    const network = ((10 << 24) | (second << 16) | (b << 8)) >>> 0;
+    // The default route (mask 0) leads everywhere and means nothing here.
+    const taken = used.some(([to, mask]) => mask !== 0 && ((network & mask) >>> 0 === to || (to & 0xffffff00) >>> 0 === network));
+    if (!taken) return `10.${second}.${b}.0/24`;
+  }
+}
+
+/** The kernel writes addresses as the machine has them in memory. */
+const bigEndian = (hex: string): number => Buffer.from(hex, 'hex').readUInt32LE();
 
 export async function removePlace(place: EnginePlace): Promise<void> {
   await rm(place.musterHome, { recursive: true, force: true });
