@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { waitFor } from '@muster/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RentalWorld } from '../../test/rental-world.js';
@@ -77,6 +78,26 @@ describe('a rental', () => {
     await world.report(body.id, 'gone');
     expect((await world.view(renter, body.id)).released).toBe(true);
     await lawful();
+  });
+
+  it('of a template without SSH runs when its ready port serves: a connection that ends at once is no answer', async () => {
+    await world.db.template.create({ data: { slug: 'web', title: 'web', image: 'example/web', ports: [80], ssh: false, readyPort: 80, command: [] } });
+    const renter = await world.renter(25);
+    await world.db.sshKey.deleteMany({ where: { userId: renter.id } });
+    const { body } = await world.rent(renter, `${await node()}.c1`, { template: 'web' });
+    const { connectionInfo } = await row(body.id);
+    let refused = 0;
+    const server = createServer((socket) => void (refused < 3 ? ((refused += 1), socket.end()) : socket.resume()).on('error', () => undefined));
+    await new Promise<void>((resolve) => server.listen((connectionInfo as { ports: Record<string, number> }).ports['80'], '127.0.0.1', resolve));
+    await world.report(body.id, 'running');
+    const view = await waitFor(async () => {
+      const seen = await world.view(renter, body.id);
+      return seen.status === 'running' ? seen : undefined;
+    }, { what: 'running', deadlineMs: 30_000 });
+    expect(refused).toBe(3);
+    expect(view).toMatchObject({ actions: ['destroy', 'logs'], connection: { ssh: null, jupyter: null } });
+    server.close();
+    await world.destroy(renter, body.id);
   });
 
   it.each([
