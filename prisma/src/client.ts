@@ -7,7 +7,10 @@ export interface ClientOptions {
   max: number;
 }
 
-/** A Prisma client on its own pool of the plain Postgres driver. */
-export function createClient(options: ClientOptions): PrismaClient {
-  return new PrismaClient({ adapter: new PrismaPg({ connectionString: options.connectionString, max: options.max }) });
+/**
+ * A Prisma client on its own pool of the plain Postgres driver. Sessions speak UTC whatever the server's time zone is:
+ * the driver adapter drops the offset of a timestamp and reads it as UTC.
+ */
+export function createClient({ connectionString, max }: ClientOptions): PrismaClient {
+  return new PrismaClient({ adapter: new PrismaPg({ connectionString, max, options: '-c TimeZone=UTC' }) });
 }
