@@ -11,6 +11,8 @@ const Environment = z.object({
   MUSTER_CALLER_HOME: z.string().startsWith('/', 'must be an absolute folder').optional(),
   FRPS_PATH: z.string().startsWith('/', 'must be the absolute path of frps').optional(),
   FRPC_PATH: z.string().startsWith('/', 'must be the absolute path of frpc').optional(),
+  /** How the script was called; printed in front of its commands. */
+  MUSTER_SELF: z.string().max(500).default('muster'),
   NO_COLOR: z.string().optional(),
   HOME: z.string().optional(),
   PATH: z.string().default('/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'),
@@ -31,6 +33,10 @@ export interface CliConfig {
   frpsPath: string | undefined;
   frpcPath: string | undefined;
   noColor: boolean;
+  /** What to print for ourselves in a command to paste. */
+  self: string;
+  /** For `node join` alone: how this machine proves whose it is. */
+  hostKey: Record<string, string>;
   path: string;
   handedOn: Record<string, string>;
   /** The whole environment, for starting this program again. */
@@ -61,6 +67,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
     frpsPath: vars.FRPS_PATH,
     frpcPath: vars.FRPC_PATH,
     noColor: vars.NO_COLOR !== undefined,
+    self: vars.MUSTER_SELF,
+    hostKey: Object.fromEntries(entries.filter(([name]) => /^MUSTER_HOST_API_KEY(_FILE)?$/.test(name))),
     path: vars.PATH,
     handedOn: Object.fromEntries(entries.filter(([name]) => HANDED_ON.test(name))),
     own: Object.fromEntries(entries),

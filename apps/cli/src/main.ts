@@ -8,7 +8,7 @@ async function main(): Promise<ExitCode> {
   try {
     const config = readConfig();
     const { stdout, stderr, stdin } = process;
-    return await runProgram(process.argv.slice(2), { config, io: createIo({ stdout, stderr, stdin, noColor: config.noColor }) });
+    return await runProgram(process.argv.slice(2), { config, io: createIo({ stdout, stderr, stdin, noColor: config.noColor, self: config.self }) });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);

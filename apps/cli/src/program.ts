@@ -34,7 +34,7 @@ export function createProgram(context: CliContext): Command {
     .description('Rent machines from anyone, to anyone, over one market')
     .option('--json', 'print one JSON document instead of words')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .configureOutput({ writeOut: (text) => io.stdout.write(io.asCalled(text)), writeErr: (text) => io.stderr.write(io.asCalled(text)) })
     .showHelpAfterError('(add --help for usage and an example)')
     .exitOverride()
     .hook('preAction', () => {

@@ -1,4 +1,4 @@
-import type { StatementLine } from '@muster/shared-types';
+import { parseUsd, type StatementLine } from '@muster/shared-types';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { say, sayJson } from '../output/io.js';
@@ -32,7 +32,7 @@ async function balance({ io, config }: CliContext): Promise<void> {
       ['available', io.paint.bold(usd(view.available_usd))],
       ['settled', usd(view.balance_usd)],
       ['burn', `${usd(view.burn_usd_per_hour)}/h`],
-      ['zero', view.zero_at ? `${when(view.zero_at)}, in ${duration(secondsUntil(view.zero_at, Date.parse(view.as_of)))}` : 'nothing runs'],
+      ['zero', view.zero_at ? `${when(view.zero_at)}, in ${duration(secondsUntil(view.zero_at, Date.parse(view.as_of)))}` : parseUsd(view.burn_usd_per_hour) > 0n ? 'not before what runs has ended' : 'nothing runs'],
       ['earned as a host', usd(view.earnings_usd)],
     ]),
   );
@@ -48,9 +48,15 @@ async function statement(context: CliContext, { rental, limit }: { rental?: stri
   say(io, table(io, [{ title: 'WHEN' }, { title: 'AMOUNT', align: 'right' }, { title: 'FOR' }, { title: 'RENTAL' }], page.items.map((line) => rowOf(line))));
 }
 
+/** What moved, before the details that the market wrote down. */
+function lineWords({ kind, memo, type }: StatementLine): string {
+  const what = kind === 'rental' && type === 'CREDIT' ? 'earned as host' : kind;
+  return memo ? `${what}, ${memo}` : what;
+}
+
 const rowOf = (line: StatementLine): string[] => [
   when(line.at),
   `${line.type === 'CREDIT' ? '+' : '−'}${usd(line.amount_usd)}`,
-  line.memo || line.kind,
+  lineWords(line),
   line.reference_id ? shortId('rental', line.reference_id) : '',
 ];

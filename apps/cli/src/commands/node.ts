@@ -11,6 +11,12 @@ import { duration, facts, gib, stateWord, table, usd, when } from '../output/wor
 import { type Access, openAccess } from './access.js';
 import { remember, resolveId, shortId } from './recall.js';
 
+interface JoinOptions {
+  name?: string;
+  geolocation?: string;
+  unlisted?: boolean;
+}
+
 interface PriceOptions {
   gpu?: string;
   cpu?: string;
@@ -26,8 +32,9 @@ export function registerNode(program: Command, context: CliContext): void {
     .description('Offer this machine: enrol it under its own key, then serve the market until stopped')
     .option('--name <name>', 'how renters see it; the host name when left out')
     .option('--geolocation <cc>', 'country, e.g. DE')
-    .addHelpText('after', '\nExample (on the machine, as root):\n  MUSTER_URL=https://market.example MUSTER_HOST_API_KEY=msh_… muster node join --geolocation DE\n\nThen put it on the market: muster node list 1')
-    .action((options: { name?: string; geolocation?: string }) => join_(context, options));
+    .option('--unlisted', 'enrol it without putting it on the market')
+    .addHelpText('after', '\nExample (on the machine, as root):\n  MUSTER_URL=https://market.example MUSTER_HOST_API_KEY=msh_… muster node join --geolocation DE\n\nIt is on the market as soon as its checks pass; take it off with: muster node unlist 1')
+    .action((options: JoinOptions) => join_(context, options));
   node.command('ls').description('Your machines').addHelpText('after', '\nExample:\n  muster node ls').action(() => ls(context));
   onNode(node, 'show', 'One machine: health, prices, evidence').action((typed: string) => show(context, typed));
   onNode(node, 'price', 'Set prices; running rentals keep theirs')
@@ -50,10 +57,10 @@ const onNode = (node: Command, name: string, description: string): Command =>
   node.command(name).description(description).argument('<node>', 'number of the last `node ls`, or an id').addHelpText('after', `\nExample:\n  muster node ${name} 1${name === 'price' ? ' --cpu 0.012' : ''}`);
 
 /** The agent is a program of its own; this runs it here in the foreground, with the market of this call. */
-async function join_({ config }: CliContext, { name, geolocation }: { name?: string; geolocation?: string }): Promise<void> {
+async function join_({ config }: CliContext, { name, geolocation, unlisted }: JoinOptions): Promise<void> {
   if (!config.url) throw new CliError('Which market?', EXIT.usage, 'Set MUSTER_URL to its address and MUSTER_HOST_API_KEY to a key from: muster keys create --host');
   const agent = join(fileURLToPath(import.meta.url), '../../../../agent/dist/main.js');
-  const env = { ...config.handedOn, PATH: config.path, MUSTER_URL: config.url, MUSTER_HOME: config.home, ...(config.frpcPath && { FRPC_PATH: config.frpcPath }), ...(name && { MUSTER_AGENT_NAME: name }), ...(geolocation && { MUSTER_AGENT_GEOLOCATION: geolocation }) };
+  const env = { ...config.handedOn, ...config.hostKey, PATH: config.path, MUSTER_URL: config.url, MUSTER_HOME: config.home, ...(config.frpcPath && { FRPC_PATH: config.frpcPath }), ...(name && { MUSTER_AGENT_NAME: name }), ...(geolocation && { MUSTER_AGENT_GEOLOCATION: geolocation }), ...(unlisted && { MUSTER_AGENT_LIST: 'false' }) };
   process.exitCode = await new Promise<number>((resolve) => {
     const child = spawn(process.execPath, [agent, 'run'], { stdio: 'inherit', env });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));

@@ -100,10 +100,10 @@ function endOf({ hours, until }: RentOptions): string | undefined {
 
 function quoteWords(io: Io, quote: Quote): string {
   const { offer } = quote;
-  const parts = quote.parts.map((part) => `${part.name} ${part.quantity} ${part.unit} ${usd(part.usd_per_hour)}`).join(' + ');
+  const parts = quote.parts.map((part) => `${part.name} ${Number(part.quantity.toFixed(2))} × ${usd(part.unit_price_usd)}/${part.unit} = ${usd(part.usd_per_hour)}`).join(' · ');
   const lines = facts(io, [
     ['machine', `${machineOf(offer)} on ${offer.node_name}: ${offer.cpu_cores} vCPU, ${gib(offer.cpu_ram_mb)} RAM, ${quote.disk_gb} GB disk`],
-    ['rate', `${io.paint.bold(`${usd(quote.dph_total)}/h`)}  ${io.paint.dim(`= ${parts}`)}`],
+    ['rate', `${io.paint.bold(`${usd(quote.dph_total)}/h`)}  ${io.paint.dim(parts)}`],
     ['at most', `you cannot be charged more than ${io.paint.bold(usd(quote.max_charge_usd))}`],
     ['ends', `${when(quote.ends_at)}, in ${duration(secondsUntil(quote.ends_at, Date.now()))} (${quote.ends_by.replace('_', ' ')})`],
     ['starts in', `about ${duration(Math.ceil(quote.eta_s))}${quote.image_present ? '' : ', the image has to be fetched first'}`],

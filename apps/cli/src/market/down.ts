@@ -54,7 +54,7 @@ async function mayEnd({ io }: CliContext, rentals: readonly LiveRental[]): Promi
   sayRentals(io, rentals, 'would end');
   const answer = io.isTty && !io.json ? await confirm({ message: `End ${count} and stop the market?`, initialValue: false }) : undefined;
   if (answer === true) return;
-  const hint = answer === undefined ? 'End them and stop with: ./muster down --yes' : 'Nothing was stopped.';
+  const hint = answer === undefined ? 'End them and stop with: muster down --yes' : 'Nothing was stopped.';
   throw new CliError(isCancel(answer) || answer === false ? 'not stopped' : `${count} would end (${rentals.map(({ id }) => id).join(', ')})`, EXIT.refused, hint);
 }
 
@@ -67,7 +67,7 @@ async function mayStop(context: CliContext, market: Market, force: boolean): Pro
   } catch (error) {
     market.leave();
     if (error instanceof CliError) throw error;
-    throw new CliError('it cannot be said whether rentals run here: the database does not answer', EXIT.failed, 'Stop all the same with: ./muster down --yes', { cause: error });
+    throw new CliError('it cannot be said whether rentals run here: the database does not answer', EXIT.failed, 'Stop all the same with: muster down --yes', { cause: error });
   }
 }
 

@@ -18,18 +18,18 @@ export function registerMarket(program: Command, context: CliContext): void {
     .option('--detach', 'go on in the background')
     .addOption(portOption())
     .option('--no-agent', 'without a host here')
-    .addHelpText('after', '\nExample:\n  ./muster up --detach')
+    .addHelpText('after', '\nExample:\n  muster up --detach')
     .action((flags: UpFlags) => up(context, { port: flags.port, detach: flags.detach ?? false, agent: flags.agent }));
   program
     .command('down')
     .description('Stop everything that `up` runs here')
     .option('--yes', 'also end the rentals of this machine')
-    .addHelpText('after', '\nExample:\n  ./muster down --yes')
+    .addHelpText('after', '\nExample:\n  muster down --yes')
     .action((flags: { yes?: boolean }) => down(context, { yes: flags.yes ?? false }));
   program
     .command('status')
     .description('The parts of the market that runs here')
-    .addHelpText('after', '\nExample:\n  ./muster status --json')
+    .addHelpText('after', '\nExample:\n  muster status --json')
     .action(() => status(context));
   program
     .command('supervise', { hidden: true })

@@ -62,18 +62,18 @@ export function sayPlaces(io: Io, places: Places, how: 'started' | 'already' | '
   say(io, facts(io, pairs));
   say(io);
   say(io, facts(io, nextCommands(places)));
-  if (how === 'foreground') say(io, `\n${io.paint.dim('Ctrl-C or ./muster down stops it.')}`);
+  if (how === 'foreground') say(io, `\n${io.paint.dim('Ctrl-C or muster down stops it.')}`);
 }
 
 const nextCommands = (places: Places): [string, string][] =>
   places.node
     ? [
-        ['./muster search', 'what is for rent now'],
-        ['./muster rent 1', 'rent the first of it'],
-        ['./muster ssh 1', 'a shell there'],
+        ['muster search', 'what is for rent now'],
+        ['muster rent 1', 'rent the first of it'],
+        ['muster ssh 1', 'a shell there'],
       ]
     : [
-        ['./muster node join', 'put a machine on the market'],
-        ['./muster search', 'what is for rent now'],
-        ['./muster down', 'stop everything'],
+        ['muster node join', 'put a machine on the market'],
+        ['muster search', 'what is for rent now'],
+        ['muster down', 'stop everything'],
       ];

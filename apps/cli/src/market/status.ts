@@ -18,5 +18,5 @@ export async function status({ io, config }: CliContext): Promise<void> {
   } catch (error) {
     if (!isNobodyThere(error)) throw error;
   }
-  throw new CliError(`no market runs in ${config.home}`, EXIT.notFound, 'Start one with: ./muster up');
+  throw new CliError(`no market runs in ${config.home}`, EXIT.notFound, 'Start one with: muster up');
 }

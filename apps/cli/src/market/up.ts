@@ -54,7 +54,7 @@ async function tellRunning({ io }: CliContext, layout: Layout, options: UpOption
   const places = await followUntilReady(io, layout, () => Promise.resolve(undefined));
   const port = new URL(places.url).port;
   if (options.port !== undefined && port !== String(options.port)) {
-    throw new CliError(`Muster runs here already, on port ${port}`, EXIT.refused, 'Stop it first: ./muster down');
+    throw new CliError(`Muster runs here already, on port ${port}`, EXIT.refused, 'Stop it first: muster down');
   }
   if (io.json) return sayJson(io, { already_running: true, ...places });
   sayPlaces(io, places, 'already');

@@ -18,6 +18,8 @@ export interface Io {
   isTty: boolean;
   /** picocolors, off when `color` is. */
   paint: Colors;
+  /** What a text says when it names one of our own commands: it is pasted as it stands. */
+  asCalled(text: string): string;
 }
 
 export interface Terminal {
@@ -25,17 +27,23 @@ export interface Terminal {
   stderr: Out;
   stdin: { isTTY?: boolean };
   noColor: boolean;
+  /** How the person called us, e.g. `./muster`. */
+  self: string;
 }
+
+/** `muster` as the first word of a command; not in paths, host names or `./muster` itself. */
+const OWN_COMMAND = /(?<![\w./_-])muster(?= [a-z[<])/g;
 
 export function createIo(terminal: Terminal): Io {
   const isTty = Boolean(terminal.stdout.isTTY && terminal.stdin.isTTY);
   const color = Boolean(terminal.stdout.isTTY) && !terminal.noColor;
-  return { stdout: terminal.stdout, stderr: terminal.stderr, json: false, color, isTty, paint: pc.createColors(color) };
+  const asCalled = (text: string): string => text.replace(OWN_COMMAND, terminal.self);
+  return { stdout: terminal.stdout, stderr: terminal.stderr, json: false, color, isTty, paint: pc.createColors(color), asCalled };
 }
 
 /** One line for a person; silent under `--json`. */
 export function say(io: Io, line = ''): void {
-  if (!io.json) io.stdout.write(`${line}\n`);
+  if (!io.json) io.stdout.write(`${io.asCalled(line)}\n`);
 }
 
 /** The result of a command as its one JSON document. */
@@ -46,7 +54,7 @@ export function sayJson(io: Io, value: unknown): void {
 /** Tells a failure and its next step on standard error; returns the exit code. */
 export function fail(io: Io, error: unknown): ExitCode {
   const failure = failureOf(error);
-  io.stderr.write(io.json ? `${JSON.stringify({ error: failure })}\n` : wordsOf(io, failure));
+  io.stderr.write(io.json ? `${JSON.stringify({ error: failure })}\n` : io.asCalled(wordsOf(io, failure)));
   return failure.exit_code;
 }
 

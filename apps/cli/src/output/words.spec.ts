@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createIo } from './io.js';
 import { duration, facts, table, usd } from './words.js';
 
-const io = createIo({ stdout: { write: () => true }, stderr: { write: () => true }, stdin: {}, noColor: true });
+const io = createIo({ stdout: { write: () => true }, stderr: { write: () => true }, stdin: {}, noColor: true, self: './muster' });
 
 describe('money in words', () => {
   it.each([

@@ -7,7 +7,7 @@ export function usd(amount: string): string {
   const micro = parseUsd(amount);
   const abs = micro < 0n ? -micro : micro;
   const fraction = (abs % 1_000_000n).toString().padStart(6, '0');
-  const places = fraction.slice(4) !== '00' ? 6 : fraction.slice(2, 4) !== '00' ? 4 : 2;
+  const places = Math.max(2, fraction.replace(/0+$/, '').length);
   return `${micro < 0n ? '−' : ''}$${abs / 1_000_000n}.${fraction.slice(0, places)}`;
 }
 
