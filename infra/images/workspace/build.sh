@@ -128,7 +128,7 @@ sweep() { # FOLDER
 }
 
 build() { # OUT.tar
-  local out base work
+  local out base work isolate=(unshare --mount)
   out=$(realpath -m "$1")
   mkdir -p "$(dirname "$out")"
   base=$(choose_workdir "$out")
@@ -138,9 +138,11 @@ build() { # OUT.tar
   trap "rm -rf --one-file-system '$work' '${out%.tar}.new.tar' '${out%.tar}.new.json'" EXIT
   write_sources > "$work/sources.list"
   apt_settings > "$work/apt.conf"
-  # In a mount namespace of its own: what mmdebstrap mounts goes with it, even when it is killed.
+  # In a mount namespace of its own: what mmdebstrap mounts goes with it, even when it is killed. (In a bare chroot
+  # there can be none.)
+  unshare --mount true 2>/dev/null || isolate=()
   # shellcheck disable=SC2016 # "$1" is the hook's own argument
-  TMPDIR=$work HERE=$here unshare --mount mmdebstrap --mode=root --variant=apt --format=tar --quiet \
+  TMPDIR=$work HERE=$here "${isolate[@]}" mmdebstrap --mode=root --variant=apt --format=tar --quiet \
     --aptopt="$work/apt.conf" --aptopt='APT::Install-Recommends "false"' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
