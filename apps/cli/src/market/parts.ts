@@ -114,6 +114,8 @@ export function backendEnv(market: MarketContext, urls: { database: string; redi
     MUSTER_TUNNEL_LAST_PORT: String(ports.tunnel_last),
     MUSTER_TUNNEL_ISSUER: `http://127.0.0.1:${ports.gate}`,
     MUSTER_TUNNEL_CA_FILE: caFile,
+    // A port must rest longer than a tunnel token lives where hosts are strangers; here they are this machine.
+    MUSTER_PORT_REST_S: market.env['MUSTER_PORT_REST_S'] ?? '60',
   };
 }
 
