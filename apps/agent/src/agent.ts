@@ -208,8 +208,8 @@ export class Agent {
   }
 
   private isEmpty(): boolean {
-    const containers = this.loop.lastObserved?.containers;
-    return Object.keys(this.store.doc.instances).length === 0 && containers?.length === 0 && this.reports.isEverythingTold;
+    const { instances, absent } = this.store.doc;
+    return Object.keys(instances).length === 0 && Object.keys(absent).every((rentalId) => this.reports.hasToldGone(rentalId));
   }
 
   private async begin(): Promise<void> {

@@ -13,6 +13,7 @@ const COMES_LATER: ReadonlySet<string> = new Set(['not_proven', 'superseded']);
 export class Reports {
   private readonly acked = new Map<string, string>();
   private readonly pending = new Map<string, InstanceUpdate>();
+  private readonly toldGone = new Set<string>();
   private sending = false;
   private retry: NodeJS.Timeout | null = null;
 
@@ -28,13 +29,14 @@ export class Reports {
       if (this.acked.get(update.rental_id) === keyOf(update)) this.pending.delete(update.rental_id);
       else this.pending.set(update.rental_id, update);
     }
-    for (const id of [...this.acked.keys()]) if (!named.has(id)) this.acked.delete(id);
+    for (const id of this.acked.keys()) if (!named.has(id)) this.acked.delete(id);
+    for (const id of this.toldGone) if (!named.has(id)) this.toldGone.delete(id);
     void this.flush();
   }
 
-  /** The server has acked the newest state of every instance. */
-  get isEverythingTold(): boolean {
-    return this.pending.size === 0;
+  /** The server has acked that nothing of this instance is left. */
+  hasToldGone(rentalId: string): boolean {
+    return this.toldGone.has(rentalId);
   }
 
   /** A new connection: the server may be another one. */
@@ -64,6 +66,7 @@ export class Reports {
       if (!ack.ok && (ack.problem.retryable || COMES_LATER.has(ack.problem.code))) return false;
       if (!ack.ok) this.log.warn({ rental_id: update.rental_id, state: update.state, code: ack.problem.code }, 'the market did not take a report');
       this.acked.set(update.rental_id, keyOf(update));
+      if (update.state === 'gone') this.toldGone.add(update.rental_id);
       if (this.pending.get(update.rental_id) === update) this.pending.delete(update.rental_id);
       return true;
     } catch (error) {
