@@ -42,7 +42,7 @@ function parseDocument(output: string): XmlNode | null {
   try {
     if (XMLValidator.validate(xml) !== true) return null;
     const parser = new XMLParser({ ignoreAttributes: true, parseTagValue: false, processEntities: false, trimValues: true });
-    const document: XmlNode = parser.parse(xml);
+    const document = parser.parse(xml) as XmlNode;
     return typeof child(document, ROOT) === 'object' ? document : null;
   } catch {
     return null; // the parser throws on what it refuses, which is an answer here: not a report

@@ -101,7 +101,8 @@ export class Connection {
   }
 
   private listen<K extends FromServer>(name: K): void {
-    this.socket.on(name as string, (...args: unknown[]) => {
+    const event: string = name;
+    this.socket.on(event, (...args: unknown[]) => {
       const raw = typeof args[0] === 'function' ? undefined : args[0];
       void this.answer(name, unwrapped(name, raw)).then((ack) => reply(args, ack));
     });

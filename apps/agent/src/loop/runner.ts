@@ -25,8 +25,11 @@ export interface RunnerOptions {
 /** Tries of a passing fault before an instance that never ran is given up. */
 const MAX_TRIES = 3;
 const MAX_REST_S = 30;
-/** Ending something is tried soon again: somebody's access or money hangs on it. */
-const MAX_ENDING_REST_S = 2;
+/** Tunnels, and ending something, are tried soon again: somebody's access or money hangs on it. */
+const MAX_URGENT_REST_S = 2;
+/** frpc may be half a second away from answering. */
+const FIRST_TUNNEL_REST_S = 0.1;
+const FIRST_REST_S = 0.5;
 const COMING_UP: ReadonlySet<Step['do']> = new Set(['pull', 'create', 'start']);
 const PHASE_OF: Partial<Record<Step['do'], string>> = { pull: 'pulling', create: 'creating', start: 'creating' };
 
@@ -138,9 +141,10 @@ export class StepRunner {
   }
 
   private rest(step: Step, tries: number): void {
-    const longest = COMING_UP.has(step.do) || step.do === 'tunnel' ? MAX_REST_S : MAX_ENDING_REST_S;
+    const longest = COMING_UP.has(step.do) ? MAX_REST_S : MAX_URGENT_REST_S;
+    const first = step.do === 'tunnel' ? FIRST_TUNNEL_REST_S : FIRST_REST_S;
     this.tries.set(stepKey(step), tries);
-    this.restUntil.set(stepKey(step), bootSeconds() + Math.min(longest, 0.5 * 2 ** tries));
+    this.restUntil.set(stepKey(step), bootSeconds() + Math.min(longest, first * 2 ** tries));
   }
 
   /** Only coming up is given up, and not for a dead engine: for that the plan has its own patience. */

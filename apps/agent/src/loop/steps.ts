@@ -29,7 +29,11 @@ const executors: Executors = {
   pull: (step, context) => pull(step.spec, context),
   cancel_pull: async () => DONE,
   create: async (step, context) => withRoom(context, outcomeOf(await context.engine.create(step.spec, context.nodeId))),
-  start: async (step, { engine }) => outcomeOf(await engine.start(step.rentalId)),
+  start: async (step, { engine }) => {
+    const started = await engine.start(step.rentalId);
+    // The next look finds it ended and asks why: that answer has its exit code and last words.
+    return !started.ok && started.fault.code === 'exited_at_once' ? DONE : outcomeOf(started);
+  },
   tunnel: async (step, { tunnels }) => {
     await tunnels.ensure(step.rentalId, step.mappings);
     return DONE;

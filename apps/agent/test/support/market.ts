@@ -128,7 +128,7 @@ export class TestMarket {
   private async welcome(socket: Socket): Promise<void> {
     let proven = false;
     for (const name of Object.keys(agentMessages) as FromAgent[]) {
-      if (agentMessages[name].direction === 'agent_to_server') socket.on(name as string, (data: unknown, ack: (answer: unknown) => void) => ack(this.receive(name, data, proven)));
+      if (agentMessages[name].direction === 'agent_to_server') socket.on(name, (data: unknown, ack: (answer: unknown) => void) => ack(this.receive(name, data, proven)));
     }
     const nonce = randomBytes(32).toString('base64url');
     const challenge = { nonce, cluster_id: this.clusterId, server_time: new Date().toISOString() };
