@@ -15,8 +15,8 @@ export async function placesOf(layout: Layout, parts: PartStatus[], imagesDir: s
   const credentials = await readCredentials(layout.home);
   if (!credentials) throw new Error(`${credentialsPath(layout.home)} is missing`);
   const client = new MarketClient({ url: credentials.url, token: credentials.api_key, timeoutMs: PATIENCE_MS, userAgent: 'muster-up' });
-  const [node, balance] = await Promise.all([localNode(layout, client), client.call('getBalance', {}).catch(() => undefined)]);
   const hasAgent = parts.some(({ part }) => part === 'agent');
+  const [node, balance] = await Promise.all([hasAgent ? localNode(layout, client) : undefined, client.call('getBalance', {}).catch(() => undefined)]);
   return {
     url: credentials.url,
     docs_url: `${credentials.url}/api/docs`,
