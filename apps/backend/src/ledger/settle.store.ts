@@ -24,7 +24,7 @@ export async function lockSettling(tx: Tx): Promise<void> {
  * Settles any number of rentals in one statement: cost = floor(rate × all billable seconds / 3600) − settled.
  * Each stretch starts where the last one ended (`billedThrough`) and is a row of `RentalCharge`, whose key and exclusion
  * constraint refuse a second bill for the same second. A target that is not ahead of `billedThrough` changes nothing.
- * Users and rentals must be locked before it, in that order.
+ * The renters must be locked before it (`lockForSettling`, `lockMoneyOf`).
  */
 export async function settleLocked(tx: Tx, targets: readonly SettleTarget[], now: Date): Promise<Settled> {
   const ids = targets.map((target) => target.rentalId);
@@ -82,10 +82,11 @@ export async function ensureRentalAccounts(tx: Tx, rentalIds: readonly string[])
     ON CONFLICT DO NOTHING`;
 }
 
-/** Locks the renters and then the rentals, in the order that everybody keeps. */
+/**
+ * Locks the renters. Whatever else moves the bill of a rental that runs (its end, its gaps, its deadline) locks its renter
+ * first, so the rentals themselves need no lock; accounts are locked by the transfers, after this.
+ */
 export async function lockForSettling(tx: Tx, rentalIds: readonly string[]): Promise<void> {
-  const ids = [...rentalIds];
   await tx.$executeRaw`
-    SELECT 1 FROM "User" WHERE id IN (SELECT "renterId" FROM "Rental" WHERE id = ANY(${ids}::uuid[])) ORDER BY id FOR NO KEY UPDATE`;
-  await tx.$executeRaw`SELECT 1 FROM "Rental" WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+    SELECT 1 FROM "User" WHERE id IN (SELECT "renterId" FROM "Rental" WHERE id = ANY(${[...rentalIds]}::uuid[])) ORDER BY id FOR NO KEY UPDATE`;
 }
