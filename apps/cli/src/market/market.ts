@@ -156,7 +156,7 @@ export class Market {
     const known = this.settings?.tunnel_server_id;
     if (known === prepared.tunnelServerId) return;
     await this.remember(market, { tunnel_server_id: prepared.tunnelServerId });
-    if (known !== undefined) await Promise.all((['frps', 'gate'] as const).map((part) => this.keepers.get(part)?.stop()));
+    if (known !== undefined) await Promise.all((['frps', 'gate'] as const).map(async (part) => this.keepers.get(part)?.stop()));
     await this.tunnels(market, files);
   }
 
