@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { readFile } from 'node:fs/promises';
-import { webcrypto } from 'node:crypto';
+import { createPrivateKey, webcrypto, X509Certificate as NodeCertificate } from 'node:crypto';
 import { join } from 'node:path';
 import {
   BasicConstraintsExtension,
@@ -100,15 +100,10 @@ async function isGood(files: CertificateFiles, ca: X509Certificate, now: Date): 
   const certificate = new X509Certificate(pem);
   if (certificate.notAfter.getTime() - now.getTime() < RENEW_BEFORE_DAYS * DAY_MS) return false;
   // The pair is written as two files; a crash between them leaves a key that does not fit.
-  return (await fits(certificate, key)) && certificate.verify({ publicKey: ca, signatureOnly: true });
+  return fits(pem, key) && certificate.verify({ publicKey: ca, signatureOnly: true });
 }
 
-async function fits(certificate: X509Certificate, keyPem: string): Promise<boolean> {
-  const data = webcrypto.getRandomValues(new Uint8Array(32));
-  const signature = await webcrypto.subtle.sign(KEY, await importKey(keyPem), data);
-  const publicKey = await certificate.publicKey.export(KEY, ['verify']);
-  return webcrypto.subtle.verify(KEY, publicKey, signature, data);
-}
+const fits = (pem: string, keyPem: string): boolean => new NodeCertificate(pem).checkPrivateKey(createPrivateKey(keyPem));
 
 /** Starts a day early: the clocks of strangers' machines are wrong now and then. */
 const validity = (now: Date, days: number): { notBefore: Date; notAfter: Date; serialNumber: string } => ({
@@ -118,7 +113,7 @@ const validity = (now: Date, days: number): { notBefore: Date; notAfter: Date; s
 });
 
 const generateKeys = (): Promise<webcrypto.CryptoKeyPair> =>
-  webcrypto.subtle.generateKey(KEY, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
+  webcrypto.subtle.generateKey(KEY, true, ['sign', 'verify']);
 
 const exportKey = async (key: webcrypto.CryptoKey): Promise<string> =>
   PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), PemConverter.PrivateKeyTag);

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { TUNNEL_AUDIENCE, type GateTable } from '@muster/shared-types';
 import type { TokenFinding } from './admission.rules.js';
 
@@ -32,7 +32,7 @@ export class TokenChecker {
 
   private keysFrom(jwks: GateTable['jwks']): JWTVerifyGetKey {
     if (!this.keys || this.of !== jwks) {
-      this.keys = createLocalJWKSet(jwks as unknown as JSONWebKeySet);
+      this.keys = createLocalJWKSet(jwks);
       this.of = jwks;
     }
     return this.keys;

@@ -13,7 +13,7 @@ describe('client', () => {
   async function answering(status: number, body: string, type = 'application/json'): Promise<{ client: MarketClient; seen: string[] }> {
     const seen: string[] = [];
     server = createServer((request, response) => {
-      seen.push(`${request.method} ${request.url} ${request.headers.authorization ?? ''} ${request.headers['idempotency-key'] ?? ''}`);
+      seen.push(`${request.method} ${request.url} ${request.headers.authorization ?? ''} ${String(request.headers['idempotency-key'] ?? '')}`);
       response.writeHead(status, { 'content-type': type }).end(body);
     });
     await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));

@@ -51,7 +51,7 @@ function answerOf(socket: WebSocket, code: string): Promise<string> {
     socket.once('error', reject);
     socket.once('open', () => socket.send(JSON.stringify(executeRequest(id, code))));
     socket.on('message', (data) => {
-      const message = Message.safeParse(JSON.parse(String(data)));
+      const message = Message.safeParse(JSON.parse((data as Buffer).toString()));
       if (!message.success || message.data.header.msg_type !== 'execute_result' || message.data.parent_header.msg_id !== id) return;
       clearTimeout(timer);
       resolve(String(message.data.content.data?.['text/plain']));

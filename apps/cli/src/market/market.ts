@@ -128,7 +128,7 @@ export class Market {
     this.foundRunning = await isAnythingLeft(layout);
     const running = new Set((await findChildren(layout.home)).map((child) => (child.name === 'backend' ? 'api' : child.name)) as Holder[]);
     this.settings = await chooseSettings(layout, { apiPort, running });
-    const env = { ...config.handedOn, PATH: config.path, LC_ALL: 'C.UTF-8' };
+    const env = { ...config.handedOn, PATH: config.path, LC_ALL: 'C.UTF-8', CHECKPOINT_DISABLE: '1' };
     return { layout, ports: this.settings.ports, secrets: await marketSecrets(layout.secrets), env };
   }
 
