@@ -39,6 +39,11 @@ describe('GPU offers', () => {
       [`${NODE}.g8.rtx-4090`, 8, 8],
     ]);
   });
+  it('have a vCPU at least, on machines with fewer of them than GPUs', () => {
+    const rig = { ...cpuNode, cpuTotal: 2, gpus: gpus(8, 0) };
+    expect(shapesOf(rig).map((shape) => [shape.numGpus, shape.cpuCores])).toEqual([[1, 1], [2, 1], [4, 1], [8, 2]]);
+    expect(shapesOf({ ...rig, cpuUsed: 2, gpus: gpus(2, 6) })).toEqual([]);
+  });
   it('keep to the smallest chunk and to the devices that are free, model by model', () => {
     const node = { ...cpuNode, cpuTotal: 16, minChunk: 2, gpus: [...gpus(3, 2), ...gpus(2, 0, 'H100 SXM')] };
     expect(shapesOf(node).map((shape) => shape.id)).toEqual([`${NODE}.g2.rtx-4090`, `${NODE}.g2.h100-sxm`]);

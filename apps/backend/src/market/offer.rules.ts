@@ -87,7 +87,8 @@ function gpuShape(node: NodeCapacity, gpuName: string, numGpus: number): OfferSh
     nodeId: node.nodeId,
     gpuName,
     numGpus,
-    cpuCores: share(node.cpuTotal, numGpus, all),
+    // Rigs have more GPUs than vCPUs; nobody can use a GPU without any.
+    cpuCores: Math.max(1, share(node.cpuTotal, numGpus, all)),
     ramMb: share(node.ramMbTotal, numGpus, all),
     diskGb: diskOf(node, numGpus, all),
   };

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ControlOutage } from '../agents/control-outage.js';
 import { recomputeDeadlines } from '../ledger/deadlines.js';
 import { lockMoneyOf } from '../ledger/lock-money.js';
-import { openRentalsOf } from '../ledger/running.store.js';
+import { openRentalsOf } from '../ledger/for-rentals.js';
 import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { withTx } from '../platform/tx.js';

@@ -1,5 +1,5 @@
 import type { Tx } from '../platform/db.js';
-import { settleLocked } from '../ledger/settle.store.js';
+import { settleLocked } from '../ledger/for-rentals.js';
 import { ceilSecond, dateOfSecond, floorSecond } from '../ledger/whole-seconds.rules.js';
 import { endMoment, type Outage } from './coverage.rules.js';
 

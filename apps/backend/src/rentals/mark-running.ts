@@ -3,7 +3,7 @@ import { bumpGeneration } from '../fleet/generation.js';
 import { CoveredMarks } from '../ledger/covered-marks.js';
 import { recomputeDeadlines } from '../ledger/deadlines.js';
 import { lockMoneyOf } from '../ledger/lock-money.js';
-import { ensureRentalAccounts } from '../ledger/settle.store.js';
+import { ensureRentalAccounts } from '../ledger/for-rentals.js';
 import { ceilSecond, dateOfSecond } from '../ledger/whole-seconds.rules.js';
 import { Clock } from '../platform/clock.js';
 import { Db, type Tx } from '../platform/db.js';

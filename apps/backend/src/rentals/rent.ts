@@ -5,7 +5,7 @@ import { Config } from '../config.js';
 import { bumpGeneration } from '../fleet/generation.js';
 import { pricingOf } from '../fleet/pricing.rules.js';
 import { fundsOf } from '../ledger/balance.js';
-import { lockUsers } from '../ledger/accounts.store.js';
+import { lockUsers } from '../ledger/for-rentals.js';
 import { rateOf, unitPrices, type Rate } from '../ledger/pricing.rules.js';
 import { defaultDiskGb, parseOfferId, shapeById, type OfferShape } from '../market/offer.rules.js';
 import { inThePast, tooMuchDisk } from '../market/quote.js';

@@ -1,14 +1,10 @@
 import { formatUsd, PricePart, RentalEndReason, RentalPhase, type ConnectionInfo, type RentalView, type MicroUsd } from '@muster/shared-types';
 import { z } from 'zod';
-import type { Prisma } from '@muster/prisma';
 import { ceilSecond, floorSecond } from '../ledger/whole-seconds.rules.js';
 import { accrued, ownDeadline, type DeadlineBy, type RunningLine } from '../ledger/zero-at.rules.js';
 import { actionsOf } from './rental.rules.js';
 import { RentalConnection, RentalSpec, type RentalSecrets } from './rental-spec.js';
-
-/** What a view is made of. */
-export const viewInclude = { gaps: true, node: { select: { name: true, ownerId: true } } } satisfies Prisma.RentalInclude;
-export type ViewRental = Prisma.RentalGetPayload<{ include: typeof viewInclude }>;
+import type { ViewRental } from './rentals.store.js';
 
 export interface ViewExtras {
   now: Date;

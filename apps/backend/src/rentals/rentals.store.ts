@@ -1,8 +1,11 @@
-import type { PrismaClient } from '@muster/prisma';
+import type { Prisma, PrismaClient } from '@muster/prisma';
 import { readCursor, writeCursor, type Page } from '../platform/cursor.js';
 import type { Tx } from '../platform/db.js';
 import { LIVE } from './rental.rules.js';
-import { viewInclude, type ViewRental } from './rental.view.js';
+
+/** What a view of a rental is made of. */
+const viewInclude = { gaps: true, node: { select: { name: true, ownerId: true } } } satisfies Prisma.RentalInclude;
+export type ViewRental = Prisma.RentalGetPayload<{ include: typeof viewInclude }>;
 
 /** A rental of this renter; null for one of another person, as for one that does not exist. */
 export function rentalOf(db: Tx | PrismaClient, renterId: string, rentalId: string): Promise<ViewRental | null> {

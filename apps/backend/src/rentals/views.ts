@@ -8,7 +8,8 @@ import type { UserPrincipal } from '../platform/principal.js';
 import { Progresses } from './progress.js';
 import { openSecrets } from './rental-secrets.js';
 import { RentalSpec } from './rental-spec.js';
-import { connectionOf, rentalView, type ViewRental } from './rental.view.js';
+import { connectionOf, rentalView } from './rental.view.js';
+import type { ViewRental } from './rentals.store.js';
 import { rentalOf, rentalsPage } from './rentals.store.js';
 
 /** Reads rentals for their renter. A key that may only read sees no way in. */
