@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engineObstacle } from '@muster/testkit/engine/engine-place';
 import { testInstanceSpec } from '@muster/testkit/engine/instance-spec';
+import { TEST_IMAGE } from '@muster/testkit/engine/test-image';
 import { until } from '@muster/testkit/frp/until';
 import { workspaceImages } from '@muster/testkit/engine/workspace-image';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -52,7 +53,6 @@ describe.skipIf(obstacle !== null)(`a host from enrolment to its end${obstacle =
     expect([...new Set(states)]).toEqual(['creating', 'tunnelling', 'running']);
     expect(running).toMatchObject({ epoch: 1, container_id: (await host.container(spec)).Id });
     expect(running.phase_ms).toMatchObject({ creating: expect.any(Number), tunnelling: expect.any(Number) });
-    process.stderr.write(`phases in ms: ${JSON.stringify(running.phase_ms)}\n`);
 
     const port = spec.proxy_port_mapping['22'] ?? 0;
     expect(await until('SSH answers', () => ssh(keys, port, 'hostname'), 60_000)).toContain('muster-');
@@ -99,13 +99,10 @@ describe.skipIf(obstacle !== null)(`a host from enrolment to its end${obstacle =
   it('says that the machine shuts down when it takes its instances along, and leaves nothing', async () => {
     await host.agent?.signal('SIGTERM');
     await host.startAgent({ env: { MUSTER_AGENT_STOP_ENGINE: 'true' } });
-    if (images) {
-      const spec = await sshSpec();
-      await host.market.start(spec);
-      await host.reports(spec, 'running');
-    }
+    const spec = await host.rent({ image: images ? 'muster/workspace' : TEST_IMAGE, command: ['/bin/sh', '-c', 'exec sleep 3600'] });
     await host.agent?.signal('SIGTERM');
     expect(host.market.goodbyes.at(-1)).toBe('host_shutdown');
+    expect(host.market.updatesOf(spec.rental_id).map((update) => update.state)).toContain('gone');
     expect(await host.remains()).toEqual(NOTHING);
   });
 });

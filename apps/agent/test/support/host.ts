@@ -65,6 +65,8 @@ export class TestHost {
     const host = new TestHost(place, tunnelServer, market, options);
     try {
       await market.open();
+      // As the market does at enrolment: a node that the gate does not know is refused at its first login.
+      await tunnelServer.backend.change(market.nodeId, []);
       if (!options.imagesDir) await writeTestImage(host.imagesDir);
       await host.startAgent();
     } catch (error) {

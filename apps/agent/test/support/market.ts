@@ -158,9 +158,15 @@ export class TestMarket {
       case 'instance_update':
         return this.report(parsed.data as InstanceUpdate);
       case 'goodbye':
-        this.goodbyes.push((parsed.data as Payload<'goodbye'>).reason);
+        this.takeLeave((parsed.data as Payload<'goodbye'>).reason);
         return { ok: true };
     }
+  }
+
+  /** Ends what runs on a machine that shuts down. */
+  private takeLeave(reason: string): void {
+    this.goodbyes.push(reason);
+    if (reason === 'host_shutdown') for (const spec of this.instances.values()) void this.stop(spec, { reason, grace_s: 0 });
   }
 
   private report(update: InstanceUpdate): unknown {
