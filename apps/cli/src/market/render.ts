@@ -23,7 +23,7 @@ export function sayEvent(io: Io, event: MarketEvent): void {
       sayRentals(io, event.rentals, 'would end');
       return say(io, 'Press Ctrl-C again to end them and stop the market.');
     case 'stopping':
-      return event.ends.length > 0 ? sayRentals(io, event.ends, 'end now') : say(io, 'Stopping.');
+      return event.ends.length > 0 ? sayRentals(io, event.ends, event.ends.length === 1 ? 'ends now' : 'end now') : say(io, 'Stopping.');
     case 'stopped':
       return say(io, `Everything is stopped. ${paint.dim(seconds(event.ms))}`);
     case 'ready':
