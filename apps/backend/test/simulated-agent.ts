@@ -58,6 +58,8 @@ export interface EnrolOptions {
   key?: NodeKey;
   inventory?: Inventory;
   geolocation?: string;
+  /** Enrolled without putting it on the market unless told. */
+  list?: boolean;
 }
 
 /** The two calls of an enrolment. */
@@ -71,6 +73,7 @@ export async function enrolByHand(app: TestApp, hostKey: string, options: EnrolO
       nonce: body.nonce,
       signature: key.sign(enrolStatement(body.nonce, key.publicKey)),
       inventory: options.inventory ?? simulatedInventory(),
+      list: options.list ?? false,
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.geolocation === undefined ? {} : { geolocation: options.geolocation }),
     },

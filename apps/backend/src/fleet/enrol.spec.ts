@@ -35,6 +35,15 @@ describe('enrolment', () => {
     expect(node.actions).toEqual(['list', 'drain', 'retire', 'price']);
   });
 
+  it('puts a new machine on the market when asked to, and never changes its listing afterwards', async () => {
+    const key = new NodeKey();
+    const { node_id: id } = (await enrolByHand(app, hostKey, { key, list: true })).body;
+    expect((await show(id)).body.listing).toBe('listed');
+    await app.call('unlistNode', { token: owner.token, params: { node_id: id } });
+    await enrolByHand(app, hostKey, { key, list: true });
+    expect((await show(id)).body.listing).toBe('unlisted');
+  });
+
   it('gives the same node for the same key of the same owner, with the newest inventory', async () => {
     const key = new NodeKey();
     const first = await enrolByHand(app, hostKey, { key, inventory: simulatedInventory({ cpu_cores: 4 }) });

@@ -84,6 +84,8 @@ export class Enrol {
       pricingConfig: DEFAULT_PRICING,
       tunnelServerId,
       lifecycle: 'pending_verification',
+      // Its owner's wish; offers need a verified node besides.
+      listing: request.list ? 'listed' : 'unlisted',
       registeredAt: this.clock.now(),
       cpuTotal: 0,
       ramMbTotal: 0,
