@@ -46,8 +46,8 @@ async function follow(socket: Socket, market: Market): Promise<void> {
 }
 
 async function down(socket: Socket, market: Market, force: boolean): Promise<void> {
-  const rentals = force ? [] : await market.liveRentals().catch(() => []);
-  if (rentals.length > 0) return void socket.end(lineOf({ kind: 'refused', rentals }));
+  const rentals = force ? [] : await market.liveRentals().catch(() => null);
+  if (rentals === null || rentals.length > 0) return void socket.end(lineOf({ kind: 'refused', rentals }));
   const leave = market.events.follow((event: MarketEvent) => socket.write(lineOf(event)), market.state === 'stopping');
   socket.once('close', leave);
   void market.stop();

@@ -49,7 +49,8 @@ async function untilGone(layout: Layout): Promise<'stopped'> {
 }
 
 /** Asks a person; refuses where there is none. */
-async function mayEnd({ io }: CliContext, rentals: readonly LiveRental[]): Promise<void> {
+async function mayEnd({ io }: CliContext, rentals: readonly LiveRental[] | null): Promise<void> {
+  if (rentals === null) throw unknownRentals();
   const count = rentals.length === 1 ? '1 rental' : `${rentals.length} rentals`;
   sayRentals(io, rentals, 'would end');
   const answer = io.isTty && !io.json ? await confirm({ message: `End ${count} and stop the market?`, initialValue: false }) : undefined;
@@ -57,6 +58,9 @@ async function mayEnd({ io }: CliContext, rentals: readonly LiveRental[]): Promi
   const hint = answer === undefined ? 'End them and stop with: muster down --yes' : 'Nothing was stopped.';
   throw new CliError(isCancel(answer) || answer === false ? 'not stopped' : `${count} would end (${rentals.map(({ id }) => id).join(', ')})`, EXIT.refused, hint);
 }
+
+const unknownRentals = (cause?: unknown): CliError =>
+  new CliError('it cannot be said whether rentals run here: the database does not answer', EXIT.failed, 'Stop all the same with: muster down --yes', { cause });
 
 /** Refusing leaves everything as it runs. */
 async function mayStop(context: CliContext, market: Market, force: boolean): Promise<void> {
@@ -67,7 +71,7 @@ async function mayStop(context: CliContext, market: Market, force: boolean): Pro
   } catch (error) {
     market.leave();
     if (error instanceof CliError) throw error;
-    throw new CliError('it cannot be said whether rentals run here: the database does not answer', EXIT.failed, 'Stop all the same with: muster down --yes', { cause: error });
+    throw unknownRentals(error);
   }
 }
 

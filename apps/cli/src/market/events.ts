@@ -37,7 +37,7 @@ export const MarketEvent = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('note'), text: z.string() }),
   z.object({ kind: z.literal('ready'), places: Places }),
   z.object({ kind: z.literal('failed'), message: z.string(), hint: z.string().optional(), exit_code: z.number().int() }),
-  z.object({ kind: z.literal('would-end'), rentals: z.array(LiveRental) }),
+  z.object({ kind: z.literal('would-end'), rentals: z.array(LiveRental).nullable() }),
   z.object({ kind: z.literal('stopping'), ends: z.array(LiveRental) }),
   z.object({ kind: z.literal('stopped'), ms: z.number() }),
 ]);
@@ -56,6 +56,7 @@ export type ControlRequest = z.infer<typeof ControlRequest>;
 export const ControlAnswer = z.union([
   MarketEvent,
   z.object({ kind: z.literal('status'), state: z.enum(['starting', 'ready', 'stopping']), parts: z.array(PartStatus), places: Places.nullable() }),
-  z.object({ kind: z.literal('refused'), rentals: z.array(LiveRental) }),
+  /** `null`: the database does not answer, so nobody can say what would end. */
+  z.object({ kind: z.literal('refused'), rentals: z.array(LiveRental).nullable() }),
 ]);
 export type ControlAnswer = z.infer<typeof ControlAnswer>;

@@ -20,7 +20,8 @@ export function sayEvent(io: Io, event: MarketEvent): void {
     case 'note':
       return say(io, `${paint.yellow('!')} ${event.text}`);
     case 'would-end':
-      sayRentals(io, event.rentals, 'would end');
+      if (event.rentals) sayRentals(io, event.rentals, 'would end');
+      else say(io, `${paint.yellow('!')} the database does not answer, so it cannot be said which rentals would end`);
       return say(io, 'Press Ctrl-C again to end them and stop the market.');
     case 'stopping':
       return event.ends.length > 0 ? sayRentals(io, event.ends, event.ends.length === 1 ? 'ends now' : 'end now') : say(io, 'Stopping.');

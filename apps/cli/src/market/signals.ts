@@ -18,7 +18,7 @@ export function takeSignals(market: Market, isTty: boolean): { release(): void }
 }
 
 async function askOrStop(market: Market): Promise<void> {
-  const rentals = await market.liveRentals().catch(() => []);
-  if (rentals.length === 0) return market.stop();
+  const rentals = await market.liveRentals().catch(() => null);
+  if (rentals?.length === 0) return market.stop();
   market.events.tell({ kind: 'would-end', rentals });
 }
