@@ -1,0 +1,221 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm, statfs, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { formatUsd, parseUsd, type RentalView } from '@muster/shared-types';
+import { writeTestImage } from '@muster/testkit/engine/test-image';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findCaches } from './support/caches.js';
+import type { LiveSession } from './support/live-session.js';
+import { Market } from './support/market.js';
+import { expectExactBill, Renter } from './support/renter.js';
+import { figure, until } from './support/until.js';
+
+const exec = promisify(execFile);
+const OPEN_MS = 300_000;
+/** Coarse: a session that is cut is gone long before. */
+const CUT_MS = 15_000;
+const RACERS = 50;
+
+const TEMPLATES: [slug: string, image: string, ports: number[], ssh: boolean, readyPort: number | null, command: string[]][] = [
+  ['quits', 'muster/busybox:latest', [7000], false, 7000, ['/bin/false']],
+  ['no-sshd', 'muster/busybox:latest', [22], true, null, []],
+  ['nowhere', '127.0.0.1:9/nobody/nothing:latest', [7000], false, 7000, []],
+  ['mute', 'muster/busybox:latest', [7000], false, 7000, []],
+];
+
+/** The image that ships, and one of busybox alone, which runs for ever and serves nothing. */
+async function imagesFor(home: string): Promise<Record<string, string>> {
+  const { imagesDir } = await findCaches();
+  const folder = join(home, 'images');
+  await mkdir(folder);
+  for (const file of await readdir(imagesDir)) if (file.startsWith('workspace-')) await symlink(join(imagesDir, file), join(folder, file));
+  await writeTestImage(folder);
+  return { MUSTER_IMAGES_DIR: folder };
+}
+
+describe.sequential('every way in which a rental ends, or does not begin', { timeout: 180_000 }, () => {
+  let market: Market;
+  let renter: Renter;
+
+  beforeAll(async () => {
+    market = await Market.open({ prepare: imagesFor, env: { MUSTER_RATE_LIMIT_PER_MIN: '100000', MUSTER_SIGN_IN_LIMIT_PER_MIN: '1000' } });
+    for (const template of TEMPLATES) {
+      await market.sql('INSERT INTO "Template" (slug, title, image, ports, ssh, "readyPort", command) VALUES ($1, $1, $2, $3, $4, $5, $6)', template);
+    }
+    renter = await Renter.signUp(market, '20');
+  }, OPEN_MS);
+
+  afterAll(async () => {
+    await market?.close();
+  }, OPEN_MS);
+
+  /** The session ends, and not before `deadline` (ms since the epoch). */
+  async function cutAfter(session: LiveSession, deadline: number): Promise<void> {
+    const endedAt = await Promise.race([session.closed, until('the session to be cut', () => session.endedAt, deadline - Date.now() + CUT_MS)]);
+    expect(endedAt).toBeGreaterThanOrEqual(deadline);
+    figure('cut after its deadline', endedAt - deadline);
+  }
+
+  const deadlineOf = (rental: RentalView): number => Date.parse(rental.billing.deadline_at ?? '');
+  const ended = (who: Renter, rental: RentalView): Promise<RentalView> => who.untilOver(rental.id);
+
+  describe.sequential('the last slot', () => {
+    it(`${RACERS} rents at once: exactly one is taken, and the same request again gives the same rental`, async () => {
+      const racers = await Promise.all(Array.from({ length: 5 }, () => Renter.signUp(market, '20')));
+      const largest = Math.max(...(await renter.offers()).map((offer) => offer.cpu_cores));
+      const wish = await renter.wish({ offer: (offer) => offer.cpu_cores === largest, template: 'workspace' });
+      const calls = Array.from({ length: RACERS }, (_, index) => ({ who: racers[index % racers.length]!, key: randomUUID() }));
+      const answers = await Promise.allSettled(calls.map(({ who, key }) => who.client.call('createRental', { idempotencyKey: key, body: wish })));
+      const won = answers.findIndex((answer) => answer.status === 'fulfilled');
+      const codes = answers.filter((answer) => answer.status === 'rejected').map((answer) => (answer.reason as { problem?: { code: string } }).problem?.code);
+      expect(codes).toEqual(Array.from({ length: RACERS - 1 }, () => 'offer_gone'));
+
+      const rental = (answers[won] as PromiseFulfilledResult<RentalView>).value;
+      const { who, key } = calls[won]!;
+      expect((await who.client.call('createRental', { idempotencyKey: key, body: wish })).id).toBe(rental.id);
+      await expect(who.client.call('createRental', { idempotencyKey: key, body: { ...wish, disk_gb: 2 } })).rejects.toMatchObject({ problem: { code: 'idempotency_conflict', status: 422 } });
+      await who.destroy(rental.id);
+    });
+  });
+
+  describe.sequential('starts that fail', () => {
+    /** It never ran, costs nothing, everything of it is free again, and a person reads why. */
+    async function expectFailed(rental: RentalView, words: RegExp): Promise<void> {
+      const over = await until(`${rental.template} to have failed`, async () => {
+        const seen = await renter.look(rental.id);
+        expect(seen.status).not.toBe('running');
+        return seen.status === 'failed' && seen.released ? seen : undefined;
+      }, 150_000);
+      expect(over.fault?.message).toMatch(words);
+      expect(over).toMatchObject({ start_time: null, billing: { billed_seconds: 0, cost_usd: '0.000000' } });
+      const { items } = await renter.client.call('listStatement', { query: { rental_id: rental.id } });
+      expect(items).toEqual([]);
+      console.log(`    ${rental.template}: ${over.fault?.message}`);
+    }
+
+    let promised: RentalView;
+
+    it('an image that exits at once', async () => {
+      await expectFailed(await renter.rent({ template: 'quits' }), /ended .* after it was started/);
+    });
+
+    it('an image that cannot be pulled', async () => {
+      // This one takes its full minute; the tests below use the other half of the machine.
+      promised = await renter.rent({ template: 'no-sshd' });
+      await expectFailed(await renter.rent({ template: 'nowhere' }), /could not be pulled/);
+    });
+
+    it('a disk that is full', async () => {
+      const filler = join(market.home, 'agent/engine/pool/filler');
+      const { bavail, bsize } = await statfs(join(market.home, 'agent/engine/pool'));
+      await exec('fallocate', ['-l', String(Math.max(1, bavail - 2_000) * bsize), filler]);
+      try {
+        await expectFailed(await renter.rent({ template: 'workspace' }), /disk/i);
+      } finally {
+        await rm(filler);
+      }
+    });
+
+    it('a template that promises sshd and has none', async () => {
+      await expectFailed(promised, /port|SSH/i);
+    });
+
+    it('a dockerd that does not answer', async () => {
+      const failed = await market.whileStopped(await market.dockerdPid(), async () => {
+        const rental = await renter.rent({ template: 'mute' });
+        await until('it to be given up', async () => (await renter.look(rental.id)).status === 'failed', 150_000);
+        return rental;
+      });
+      await expectFailed(failed, /engine/i);
+    });
+
+    it('leave nothing claimed', async () => {
+      const node = await market.operator.call('getNode', { params: { node_id: market.nodeId } });
+      expect(node.used).toEqual({ cpu_cores: 0, ram_mb: 0, disk_gb: 0, gpus: 0 });
+    });
+  });
+
+  describe.sequential('ends of a live session', () => {
+    it('destroy', async () => {
+      const rental = await renter.rentRunning();
+      const session = await renter.session(rental);
+      const asked = Date.now();
+      const over = renter.destroy(rental.id);
+      await cutAfter(session, asked);
+      expect(await over).toMatchObject({ status: 'ended', end_reason: 'destroyed' });
+      await expectExactBill(renter, await over);
+    });
+
+    it('run_until', async () => {
+      const rental = await renter.rentRunning({ run_until: new Date(Date.now() + 30_000).toISOString() });
+      expect(rental.billing.deadline_by).toBe('run_until');
+      const session = await renter.session(rental);
+      await cutAfter(session, deadlineOf(rental));
+      const over = await ended(renter, rental);
+      expect(over).toMatchObject({ status: 'ended', end_reason: 'run_until' });
+      expect(Date.parse(over.end_time ?? '')).toBe(deadlineOf(rental));
+      await expectExactBill(renter, over);
+    });
+
+    it('max_spend_usd: never a micro-dollar more', async () => {
+      const wish = await renter.wish();
+      const most = (parseUsd(wish.expected_dph_total) * 12n) / 3600n;
+      const rental = await renter.rentRunning({ max_spend_usd: formatUsd(most) });
+      expect(rental.billing.deadline_by).toBe('spend_limit');
+      const session = await renter.session(rental);
+      await cutAfter(session, deadlineOf(rental));
+      const over = await ended(renter, rental);
+      expect(over).toMatchObject({ status: 'ended', end_reason: 'spend_limit' });
+      expect(parseUsd(over.billing.settled_usd)).toBeLessThanOrEqual(most);
+      await expectExactBill(renter, over);
+    });
+
+    it('a deadline while the backend is away', async () => {
+      const rental = await renter.rentRunning({ run_until: new Date(Date.now() + 30_000).toISOString() });
+      const session = await renter.session(rental);
+      await market.without('backend', () => cutAfter(session, deadlineOf(rental)));
+      await market.untilWell();
+      const over = await ended(renter, rental);
+      expect(over).toMatchObject({ status: 'ended', end_reason: 'run_until' });
+      expect(Date.parse(over.end_time ?? '')).toBe(deadlineOf(rental));
+      await expectExactBill(renter, over);
+    });
+
+    it('a balance of zero: never below', async () => {
+      const poor = await Renter.signUp(market, '0.02');
+      const rental = await poor.rentRunning();
+      const session = await poor.session(rental);
+      // Renting takes ten minutes of money, so the time in which it was used up is put behind us.
+      const left = Date.parse(rental.billing.deadline_at ?? '') - Date.now() - 12_000;
+      await market.sql(`UPDATE "Rental" SET "startTime" = "startTime" - $2 * interval '1 second', "billedThrough" = "billedThrough" - $2 * interval '1 second' WHERE id = $1::uuid`, [rental.id, Math.floor(left / 1000)]);
+      await market.operator.call('grantCredit', { body: { email: poor.email, amount_usd: '0.000001' }, idempotencyKey: randomUUID() });
+      const { deadline_at: deadline, deadline_by: by } = (await poor.look(rental.id)).billing;
+      expect(by).toBe('balance');
+      await cutAfter(session, Date.parse(deadline ?? ''));
+      const over = await ended(poor, rental);
+      expect(over).toMatchObject({ status: 'ended', end_reason: 'balance_exhausted', end_time: deadline });
+      await expectExactBill(poor, over);
+      const balance = await poor.client.call('getBalance', {});
+      const aSecond = (parseUsd(over.billing.dph_total) + 3599n) / 3600n;
+      expect(parseUsd(balance.balance_usd)).toBeGreaterThanOrEqual(0n);
+      expect(parseUsd(balance.balance_usd)).toBeLessThan(aSecond);
+      await expect(poor.rent()).rejects.toMatchObject({ problem: { code: 'insufficient_funds' } });
+    });
+
+    it('retire --force', async () => {
+      const rental = await renter.rentRunning();
+      const session = await renter.session(rental);
+      expect((await market.cli(['node', 'retire', market.nodeId, '--yes', '--json'])).code).toBe(4);
+      await session.answers();
+      const asked = Date.now();
+      await market.must(['node', 'retire', market.nodeId, '--force', '--yes', '--json']);
+      await cutAfter(session, asked);
+      const over = await ended(renter, rental);
+      expect(over).toMatchObject({ status: 'ended', end_reason: 'host_retired' });
+      await expectExactBill(renter, over);
+      expect(await renter.offers()).toEqual([]);
+    });
+  });
+});
