@@ -16,9 +16,12 @@ export interface ConnectionOptions {
   /** The server has taken our answer to its challenge; what needs a proof may be sent from now on. */
   onProven: () => void;
   onDisconnect: (reason: string) => void;
+  /** How long a connection may last without its proof, in milliseconds. Default 15 s: more than the server waits for an answer. */
+  proofWithinMs?: number;
 }
 
 const ACK_TIMEOUT_MS = 10_000;
+const PROOF_WITHIN_MS = 15_000;
 const FIRST_REDIAL_MS = 1_000;
 const LAST_REDIAL_MS = 10_000;
 const Told = z.object({ code: z.string().max(100), detail: z.string().max(500).optional() });
@@ -32,6 +35,7 @@ export class Connection {
   private isProven = false;
   private closed = false;
   private redialMs = FIRST_REDIAL_MS;
+  private proofTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: ConnectionOptions) {
     this.socket = io(new URL(AGENT_NAMESPACE, options.backendUrl).href, {
@@ -53,6 +57,7 @@ export class Connection {
 
   close(): void {
     this.closed = true;
+    clearTimeout(this.proofTimer);
     this.socket.disconnect();
   }
 
@@ -73,9 +78,13 @@ export class Connection {
 
   private register(): void {
     const { log, onConnect, onDisconnect, handlers } = this.options;
-    this.socket.on('connect', onConnect);
+    this.socket.on('connect', () => {
+      this.expectProof();
+      onConnect();
+    });
     this.socket.on('disconnect', (reason) => {
       this.isProven = false;
+      clearTimeout(this.proofTimer);
       log.warn({ reason }, 'connection to the market lost');
       onDisconnect(reason);
       this.redialIfDropped();
@@ -98,6 +107,17 @@ export class Connection {
     const waitMs = this.redialMs * (0.75 + Math.random() / 2);
     this.redialMs = Math.min(LAST_REDIAL_MS, this.redialMs * 2);
     setTimeout(() => this.closed || this.socket.active || this.socket.connect(), waitMs).unref();
+  }
+
+  /** A challenge or its answer that was lost is not sent again on the same connection: only a new one brings a new challenge. */
+  private expectProof(): void {
+    clearTimeout(this.proofTimer);
+    this.proofTimer = setTimeout(() => {
+      if (this.isProven) return;
+      this.options.log.warn('the market has not taken our proof; connecting anew');
+      this.socket.disconnect();
+    }, this.options.proofWithinMs ?? PROOF_WITHIN_MS);
+    this.proofTimer.unref();
   }
 
   private listen<K extends FromServer>(name: K): void {
@@ -124,6 +144,7 @@ export class Connection {
   private noteProof(name: FromServer): void {
     if (this.isProven || !agentMessages[name].proven) return;
     this.isProven = true;
+    clearTimeout(this.proofTimer);
     this.redialMs = FIRST_REDIAL_MS;
     this.options.onProven();
   }
