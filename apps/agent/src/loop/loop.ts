@@ -190,12 +190,12 @@ export class Loop {
     }
   }
 
-  /** What belongs to rentals that are neither wanted nor being removed. */
+  /** What belongs to rentals that are neither wanted nor being removed. A proxy that is left may still have to be tried again. */
   private forget(): void {
     const { doc } = this.options.store;
     const known = new Set([...Object.keys(doc.instances), ...Object.keys(doc.absent)]);
     this.traces.keep(known);
-    this.runner.keep(known);
+    this.runner.keep(new Set([...known, ...(this.lastObserved?.tunnels ?? []).map((tunnel) => tunnel.rentalId)]));
   }
 }
 

@@ -117,6 +117,8 @@ describe('plan', () => {
     ['deadline with a dead engine: nobody new gets in', doc(wanted(A, { ran: true, deadline_boot_s: 100 })), seen({ containers: null, tunnels: [tunnel(A)] }), ['untunnel']],
     ['the lease does not run while the tunnel is up', doc(wanted(A, { ran: true })), seen({ containers: [container(A)], tunnels: [tunnel(A)], bootS: 1e6 }), []],
     ['strangers with our label are never touched', doc(), seen({ containers: [container(B)], tunnels: [tunnel(B)], disks: new Set([B]) }), []],
+    ['a proxy that leads to nothing goes', doc(), seen({ tunnels: [tunnel(B)] }), ['untunnel']],
+    ['whether it leads to nothing is not known without the engine', doc(), seen({ containers: null, tunnels: [tunnel(B)] }), []],
   ])('%s', (_, desired, observed, steps) => {
     expect(plan(desired, observed).map((step) => step.do)).toEqual(steps);
   });
@@ -132,6 +134,9 @@ describe('plan', () => {
     ['gone', seen(), {}, []],
     ['pulling', seen({ busy: new Set([A]), pulling: new Set([A]) }), {}, ['cancel_pull']],
     ['a dead engine', seen({ containers: null }), {}, []],
+    ['a silent frpc does not delay the cut', seen({ containers: [container(A)], tunnels: null }), {}, ['cut']],
+    ['a silent frpc does not delay the stop', seen({ containers: [container(A, { accessCut: true })], tunnels: null }), { grace_s: 0 }, ['stop']],
+    ['a silent frpc may hold a proxy to it', seen({ containers: [container(A, { state: 'exited' })], tunnels: null }), {}, []],
   ])('absent, %s', (_, observed, over, steps) => {
     const desired = { ...doc(), absent: { [A]: absent(A, over) } };
     expect(plan(desired, observed).map((step) => step.do)).toEqual(steps);
@@ -224,6 +229,12 @@ describe('what the server is told', () => {
     ['creating', wanted(A), undefined],
   ])('%s', (state, one, item) => {
     expect(stateOf(one, item, seen())).toBe(state);
+  });
+
+  it('nothing is gone while a silent frpc may hold its proxies', () => {
+    const desired = { ...doc(), absent: { [A]: absent(A) } };
+    expect(updatesOf(desired, seen({ tunnels: null }), new Map())).toEqual([]);
+    expect(updatesOf(desired, seen(), new Map())).toMatchObject([{ rental_id: A, state: 'gone' }]);
   });
 
   it('an engine that stays dead is told as the end of what never ran', () => {

@@ -7,7 +7,8 @@ import type { DesiredDoc, WantedInstance } from './desired.rules.js';
 export interface Observed {
   /** Null: the engine does not answer, so nothing is known. */
   containers: readonly ObservedInstance[] | null;
-  tunnels: readonly ObservedTunnel[];
+  /** Null: frpc does not answer, so it may hold any. */
+  tunnels: readonly ObservedTunnel[] | null;
   images: ReadonlySet<string>;
   /** Rentals that have a step under way. */
   busy: ReadonlySet<string>;
@@ -61,12 +62,14 @@ export const START_PATIENCE_S = 60;
 /**
  * The file to read first. Desired document + observed facts → what to do next, as data. Pure and total: no steps means
  * settled (or waiting for something under way). At most one step per rental, so the machine is looked at again between
- * any two of them. Only an explicit `absent` entry ever removes anything.
+ * any two of them. Only an explicit `absent` entry ever removes anything, but for a proxy that leads to nothing: it
+ * would lead to whoever gets that address next.
  */
 export function plan(desired: DesiredDoc, observed: Observed): Step[] {
   const steps = [
     ...Object.values(desired.absent).map((entry) => stepToAbsent(entry, observed)),
     ...Object.values(desired.instances).map((one) => stepToWanted(one, desired, observed)),
+    ...leftProxies(desired, observed),
   ];
   return steps.filter((step) => step !== null && (step.do === 'cancel_pull' || isFree(step, observed))) as Step[];
 }
@@ -83,13 +86,23 @@ function stepToAbsent(entry: AbsentEntry, observed: Observed): Step | null {
   if (container?.state === 'running') {
     if (!container.accessCut) return { do: 'cut', rentalId };
     if (hasTunnels(observed, rentalId)) return { do: 'untunnel', rentalId };
-    if (entry.grace_s > 0) return { do: 'stop', rentalId, graceS: entry.grace_s };
+    if (entry.grace_s > 0 || observed.tunnels === null) return { do: 'stop', rentalId, graceS: entry.grace_s };
   }
+  // While it has its container nobody else gets the address that a proxy may still lead to.
+  if (observed.tunnels === null) return null;
   if (hasTunnels(observed, rentalId)) return { do: 'untunnel', rentalId };
   if (container || (observed.disks.has(rentalId) && !entry.keep_disk)) {
     return { do: 'remove', rentalId, keepDisk: entry.keep_disk };
   }
   return null;
+}
+
+function leftProxies(desired: DesiredDoc, observed: Observed): Step[] {
+  const { containers, tunnels } = observed;
+  if (containers === null || tunnels === null) return [];
+  const known = new Set([...Object.keys(desired.instances), ...Object.keys(desired.absent), ...containers.map((one) => one.rentalId)]);
+  const left = new Set(tunnels.map((tunnel) => tunnel.rentalId).filter((rentalId) => !known.has(rentalId)));
+  return [...left].map((rentalId) => ({ do: 'untunnel', rentalId }));
 }
 
 function stepToWanted(one: WantedInstance, desired: DesiredDoc, observed: Observed): Step | null {
@@ -220,7 +233,7 @@ export function mappingsOf(spec: InstanceSpec, localIp: string): TunnelMapping[]
 }
 
 const isHeld = (mapping: TunnelMapping, rentalId: string, observed: Observed): boolean =>
-  observed.tunnels.some(
+  (observed.tunnels ?? []).some(
     (tunnel) =>
       tunnel.rentalId === rentalId &&
       tunnel.containerPort === mapping.containerPort &&
@@ -232,7 +245,7 @@ const isHeld = (mapping: TunnelMapping, rentalId: string, observed: Observed): b
 export function tunnelsUp(spec: InstanceSpec, container: ObservedInstance | undefined, observed: Observed): boolean {
   if (!container?.ip) return false;
   return mappingsOf(spec, container.ip).every((mapping) =>
-    observed.tunnels.some(
+    (observed.tunnels ?? []).some(
       (tunnel) => tunnel.rentalId === spec.rental_id && tunnel.publicPort === mapping.publicPort && tunnel.localIp === mapping.localIp && tunnel.status === 'running',
     ),
   );
@@ -240,4 +253,5 @@ export function tunnelsUp(spec: InstanceSpec, container: ObservedInstance | unde
 
 const find = (observed: Observed, rentalId: string): ObservedInstance | undefined =>
   observed.containers?.find((container) => container.rentalId === rentalId);
-const hasTunnels = (observed: Observed, rentalId: string): boolean => observed.tunnels.some((tunnel) => tunnel.rentalId === rentalId);
+const hasTunnels = (observed: Observed, rentalId: string): boolean =>
+  (observed.tunnels ?? []).some((tunnel) => tunnel.rentalId === rentalId);

@@ -30,7 +30,7 @@ export function updatesOf(desired: DesiredDoc, observed: Observed, traces: Reado
 
 function isGone(rentalId: string, keepDisk: boolean, observed: Observed): boolean {
   const container = observed.containers?.some((one) => one.rentalId === rentalId) ?? true;
-  const tunnel = observed.tunnels.some((one) => one.rentalId === rentalId);
+  const tunnel = observed.tunnels?.some((one) => one.rentalId === rentalId) ?? true;
   const disk = !keepDisk && observed.disks.has(rentalId);
   return !container && !tunnel && !disk && !observed.busy.has(rentalId) && !observed.pulling.has(rentalId);
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { access, mkdir, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -40,6 +40,7 @@ export class Frpc {
   private readonly configPath: string;
   private readonly recordPath: string;
   private readonly caPath: string;
+  private readonly storePath: string;
   private running: Running | undefined;
 
   constructor(
@@ -51,6 +52,7 @@ export class Frpc {
     this.configPath = join(folder, 'frpc.toml');
     this.recordPath = join(folder, 'frpc.json');
     this.caPath = join(folder, 'ca.crt');
+    this.storePath = join(folder, 'store.json');
   }
 
   /** Undefined while no frpc is known to run. */
@@ -59,6 +61,11 @@ export class Frpc {
   }
   get pid(): number | undefined {
     return this.running?.process.pid;
+  }
+
+  /** Proxies that the next frpc brings up may lie here. */
+  hasStore(): Promise<boolean> {
+    return access(this.storePath).then(() => true, () => false);
   }
 
   async prepareFolder(): Promise<void> {
@@ -87,13 +94,13 @@ export class Frpc {
 
   /** Starts a new frpc. Its proxies are in the store file and come up with it. */
   async start(server: TunnelServer): Promise<void> {
-    const access = { port: await freeAdminPort(), password: randomBytes(24).toString('base64url') };
+    const admin = { port: await freeAdminPort(), password: randomBytes(24).toString('base64url') };
     await replacePrivateFile(this.caPath, server.caPem);
-    await replacePrivateFile(this.configPath, this.config(server, access));
+    await replacePrivateFile(this.configPath, this.config(server, admin));
     const process = await identifyOrThrow(await this.spawn());
-    this.running = { process, access, settings: settingsOf(server) };
+    this.running = { process, access: admin, settings: settingsOf(server) };
     await this.writeRecord(this.running);
-    this.log.info({ pid: process.pid, admin_port: access.port }, 'frpc started');
+    this.log.info({ pid: process.pid, admin_port: admin.port }, 'frpc started');
   }
 
   /** SIGTERM, then SIGKILL. Resolves when the process is gone. */
@@ -119,7 +126,7 @@ export class Frpc {
       serverPort: server.port,
       caPath: this.caPath,
       tokenPath: this.tokenPath,
-      storePath: join(this.folder, 'store.json'),
+      storePath: this.storePath,
       logPath: join(this.folder, 'frpc.log'),
       adminPort: access.port,
       adminPassword: access.password,

@@ -97,7 +97,7 @@ class TestNode {
     return JSON.parse(await readFile(join(this.folder, 'frpc.json'), 'utf8')) as { pid: number; admin_port: number; admin_password: string };
   }
 
-  status = async (): Promise<string[]> => (await this.tunnels.observe()).map((tunnel) => tunnel.status);
+  status = async (): Promise<string[]> => ((await this.tunnels.observe()) ?? []).map((tunnel) => tunnel.status);
 
   async end(): Promise<void> {
     await this.tunnels.stop({ kill: true });
@@ -152,7 +152,7 @@ describe('a node with its tunnels', { timeout: TEST_MS }, () => {
       await node.tunnels.remove(other);
     }
     expect(await client.echoes('untouched')).toBe(true);
-    expect((await node.tunnels.observe()).map((tunnel) => tunnel.publicPort)).toEqual([first]);
+    expect((await node.tunnels.observe())?.map((tunnel) => tunnel.publicPort)).toEqual([first]);
     client.close();
   });
 
@@ -309,7 +309,7 @@ describe('what stays when something fails', { timeout: TEST_MS }, () => {
       await until('another frpc runs', async () => (await node.record()).pid !== pid);
     }
     (await reach(node.port)).close();
-    expect((await node.tunnels.observe()).map((tunnel) => tunnel.rentalId)).toEqual([node.rentalId]);
+    expect((await node.tunnels.observe())?.map((tunnel) => tunnel.rentalId)).toEqual([node.rentalId]);
   });
 
   it('traffic really passes frpc: SIGSTOP stalls it', async () => {

@@ -88,15 +88,16 @@ class NodeTunnels implements Tunnels {
     return this.ensure(rentalId, []);
   }
 
-  async observe(): Promise<ObservedTunnel[]> {
-    if (!this.frpc.access) return [];
+  async observe(): Promise<ObservedTunnel[] | null> {
+    // Before the first start of an frpc here, nothing can be held.
+    if (!this.frpc.access) return (await this.frpc.hasStore()) ? null : [];
     const api = new StoreApi(this.frpc.access);
     const stored = api.list();
     const status = api.status();
     const [proxies, statuses] = await Promise.allSettled([stored, status]);
     if (proxies.status === 'rejected' || statuses.status === 'rejected') {
       this.up = false;
-      return [];
+      return null;
     }
     await this.judge(statuses.value);
     return describeTunnels(proxies.value, statuses.value);

@@ -40,8 +40,8 @@ export interface Tunnels {
   ensure(rentalId: string, mappings: readonly TunnelMapping[]): Promise<void>;
   /** Removes the rental's proxies. Live connections stay until the container ends. */
   remove(rentalId: string): Promise<void>;
-  /** Every proxy that frpc holds, with its status. Empty while frpc is down. Never throws. */
-  observe(): Promise<ObservedTunnel[]>;
+  /** Every proxy that frpc holds, with its status; null while frpc does not answer, as its store may hold any. Never throws. */
+  observe(): Promise<ObservedTunnel[] | null>;
   /** frpc answers and has a session at the server, as of the last `observe`. */
   connected(): boolean;
   /** Ends frpc (`kill: true`, the host shuts down) or leaves it running for the next agent (default). */
