@@ -89,6 +89,19 @@ describe('settling', () => {
     expect((await checkLedger(db)).filter((check) => !check.ok)).toEqual([]);
   });
 
+  it.each([
+    ['the end', { status: 'stopping', stopRequestedAt: dateOfSecond(START_S + 10), endTime: dateOfSecond(START_S + 10) }],
+    ['the stop of a rental whose end is not known yet', { status: 'stopping', stopRequestedAt: new Date(start.getTime() + 10_900) }],
+    ['the deadline', { deadlineAt: dateOfSecond(START_S + 10) }],
+  ] as const)('charges nothing past %s that was committed after its target was made', async (_, committed) => {
+    const renter = await makeUser(db, 1_000n);
+    const rental = await makeRunningRental(db, { renterId: renter, nodeId: node, rateMicroHour: 3_600n, startTime: start });
+    await db.rental.update({ where: { id: rental }, data: committed });
+    expect(await settle([{ rentalId: rental, throughS: START_S + 11 }])).toEqual({ rentals: 1, amountMicro: 10n });
+    expect(await settle([{ rentalId: rental, throughS: START_S + 12 }])).toEqual({ rentals: 0, amountMicro: 0n });
+    expect(await db.rental.findUniqueOrThrow({ where: { id: rental } })).toMatchObject({ billedThrough: dateOfSecond(START_S + 10), billedSeconds: 10n });
+  });
+
   it('refuses to take more than the balance', async () => {
     const renter = await makeUser(db, 10n);
     const rental = await makeRunningRental(db, { renterId: renter, nodeId: node, rateMicroHour: 3_600n, startTime: start });

@@ -24,6 +24,7 @@ export async function lockSettling(tx: Tx): Promise<void> {
  * Settles any number of rentals in one statement: cost = floor(rate × all billable seconds / 3600) − settled.
  * Each stretch starts where the last one ended (`billedThrough`) and is a row of `RentalCharge`, whose key and exclusion
  * constraint refuse a second bill for the same second. A target that is not ahead of `billedThrough` changes nothing.
+ * Targets were made before the locks, so none goes past an end, a stop or a deadline that was committed since.
  * The renters must be locked before it (`lockForSettling`, `lockMoneyOf`).
  */
 export async function settleLocked(tx: Tx, targets: readonly SettleTarget[], now: Date): Promise<Settled> {
@@ -31,11 +32,15 @@ export async function settleLocked(tx: Tx, targets: readonly SettleTarget[], now
   const through = targets.map((target) => dateOfSecond(target.throughS).toISOString());
   const at = now.toISOString();
   const rows = await tx.$queryRaw<{ rentals: bigint; amount: bigint }[]>`
-    WITH due AS MATERIALIZED (
+    WITH target AS MATERIALIZED (
+      SELECT t.id, least(t.through, date_trunc('second', r."endTime"), date_trunc('second', r."stopRequestedAt"), date_trunc('second', r."deadlineAt")) AS through
+      FROM unnest(${ids}::uuid[], ${through}::timestamptz[]) AS t(id, through)
+      JOIN "Rental" r ON r.id = t.id
+    ), due AS MATERIALIZED (
       SELECT r.id, r."renterId" AS renter, n."ownerId" AS host, r."billedThrough" AS from_at, t.through AS to_at,
              r."rateMicroHour" AS rate, r."billedSeconds" AS seconds_before, r."settledMicro" AS settled,
              extract(epoch FROM t.through - r."billedThrough")::bigint - coalesce(g.seconds, 0) AS seconds
-      FROM unnest(${ids}::uuid[], ${through}::timestamptz[]) AS t(id, through)
+      FROM target t
       JOIN "Rental" r ON r.id = t.id AND r."billedThrough" < t.through
       JOIN "HostNode" n ON n.id = r."nodeId"
       LEFT JOIN LATERAL (
