@@ -20,7 +20,10 @@ export async function cleanEngine(config: EngineConfig, nodeId?: string): Promis
   const paths = enginePaths(config);
   if (config.externalHost !== undefined) await leaveExternal(config, nodeId);
   else if (await hasRemains(paths)) await endOwnEngine(config, paths);
-  for (const folder of [paths.mounts, paths.runDir, paths.pool]) await unmountBelow(folder, config.path);
+  for (const folder of [paths.mounts, paths.runDir]) await unmountBelow(folder, config.path);
+  // A disk that was attached and not mounted keeps the pool busy, and has no path any more once the pool is detached.
+  await detachLoopsBelow(paths.pool, config.path);
+  await unmountBelow(paths.pool, config.path);
   await detachLoopsBelow(paths.engineDir, config.path);
   await rm(paths.runDir, { recursive: true, force: true });
   await removeFirewall(config);

@@ -133,6 +133,14 @@ describe.skipIf(obstacle !== null)(`an engine that is hit${obstacle === null ? '
     expect(await remains()).toEqual(NOTHING);
   });
 
+  it('is cleaned away with a disk that a killed agent had attached and not yet mounted', async () => {
+    const image = join(paths.disks, 'half-made.img');
+    await exec('truncate', ['-s', '1M', image]);
+    await exec('losetup', ['--find', image]);
+    await engine.stopEngine();
+    expect(await remains()).toEqual(NOTHING);
+  });
+
   it('can use an engine of someone else, says what is weaker, and leaves it as it was', async () => {
     const place2 = { ...(await makeEnginePlace({ poolGb: 2 })), externalHost: `unix://${paths.socket}` };
     const guest = await startEngine(place2);

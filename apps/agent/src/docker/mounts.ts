@@ -22,12 +22,24 @@ export async function isMounted(target: string): Promise<boolean> {
   return (await listMounts()).some((mount) => mount.target === target);
 }
 
-/** Unmounts everything at or below a folder, newest first; what is busy is detached and goes with its last user. */
+/** Processes that were just killed, and loop devices that were just unmounted, hold on for a moment. */
+const BUSY_MS = 5_000;
+const BUSY_LOOK_MS = 100;
+
+/** Unmounts everything at or below a folder, newest first; what stays busy is detached and goes with its last user. */
 export async function unmountBelow(folder: string, path?: string): Promise<void> {
   const targets = (await listMounts()).map((mount) => mount.target);
   for (const target of targets.filter((t) => t === folder || t.startsWith(`${folder}/`)).reverse()) {
-    const plain = await run('umount', [target], { path });
-    if (plain.code !== 0) await run('umount', ['-l', target], { path });
+    if (!(await unmounts(target, path))) await run('umount', ['-l', target], { path });
+  }
+}
+
+async function unmounts(target: string, path: string | undefined): Promise<boolean> {
+  const deadline = performance.now() + BUSY_MS;
+  for (;;) {
+    if ((await run('umount', [target], { path })).code === 0) return true;
+    if (performance.now() > deadline || !(await isMounted(target))) return false;
+    await new Promise((resolve) => setTimeout(resolve, BUSY_LOOK_MS));
   }
 }
 
