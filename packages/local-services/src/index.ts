@@ -1,6 +1,6 @@
 export { delay, waitFor, type WaitOptions } from './wait-for.js';
 export { freePort, isPortFree } from './ports.js';
-export { identify, isRunning, processesIn, signalProcess, stopProcess, type ProcessIdentity, type StopStep } from './process-identity.js';
+export { identify, isRunning, processesIn, sharesPidNamespace, signalProcess, stopProcess, type ProcessIdentity, type StopStep } from './process-identity.js';
 export { makeTraversable, SERVICE_USERS, serviceUser, type UnixUser } from './unix-user.js';
 export { adoptService, spawnService, type ServiceCommand, type ServiceExit, type ServiceProcess } from './service-process.js';
 export { preparePostgresBinaries, type PostgresBinaries } from './postgres-binaries.js';

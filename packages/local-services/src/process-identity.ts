@@ -54,7 +54,18 @@ async function endsWithin(identity: ProcessIdentity, deadlineMs: number): Promis
   return gone.then(() => true, () => false);
 }
 
-/** Every process whose working folder is this one. Servers of ours work in their data folder, so this finds them. */
+const pidNamespaceOf = (pid: number | 'self'): Promise<string | undefined> => readlink(`/proc/${pid}/ns/pid`).catch(() => undefined);
+
+/**
+ * False for a process of a container, and for one that has ended. A container chooses its arguments, environment and
+ * folders as it likes, so none of them alone shows that a process is ours; its pid namespace it cannot leave.
+ */
+export async function sharesPidNamespace(pid: number): Promise<boolean> {
+  const [own, other] = await Promise.all([pidNamespaceOf('self'), pidNamespaceOf(pid)]);
+  return own !== undefined && other === own;
+}
+
+/** Every process, outside containers, whose working folder is this one. Servers of ours work in their data folder, so this finds them. */
 export async function processesIn(folder: string): Promise<ProcessIdentity[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const found = await Promise.all(pids.map((pid) => ((worksIn(pid, folder)).then((yes) => (yes ? identify(pid) : undefined)))));
@@ -62,5 +73,5 @@ export async function processesIn(folder: string): Promise<ProcessIdentity[]> {
 }
 
 async function worksIn(pid: number, folder: string): Promise<boolean> {
-  return (await readlink(`/proc/${pid}/cwd`).catch(() => undefined)) === folder;
+  return (await readlink(`/proc/${pid}/cwd`).catch(() => undefined)) === folder && (await sharesPidNamespace(pid));
 }

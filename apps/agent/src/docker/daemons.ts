@@ -4,6 +4,7 @@ import { get } from 'node:http';
 import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, join } from 'node:path';
+import { isOutsideInstances } from '../pid-namespace.js';
 import { DEFAULT_PATH } from './command.js';
 import type { EnginePaths } from './engine-paths.js';
 import type { EngineConfig } from './types.js';
@@ -15,13 +16,13 @@ export interface OwnProcess {
   argv: string[];
 }
 
-/** Processes with our run folder among their arguments: dockerd, containerd, its shims. Zombies have no arguments. */
+/** Processes with our run folder among their arguments: dockerd, containerd, its shims; no instance that imitates them. Zombies have no arguments. */
 export async function findOwnProcesses(paths: EnginePaths): Promise<OwnProcess[]> {
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
   const found = await Promise.all(pids.map(async (pid): Promise<OwnProcess | null> => {
     const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
     const ours = argv.some((arg) => arg.includes(`${paths.runDir}/`));
-    return ours ? { pid: Number(pid), name: basename(argv[0] ?? ''), argv } : null;
+    return ours && (await isOutsideInstances(Number(pid))) ? { pid: Number(pid), name: basename(argv[0] ?? ''), argv } : null;
   }));
   return found.filter((process) => process !== null);
 }

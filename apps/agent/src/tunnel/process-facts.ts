@@ -1,4 +1,5 @@
 import { readFile, readdir, readlink } from 'node:fs/promises';
+import { isOutsideInstances } from '../pid-namespace.js';
 
 /** A process that may belong to nobody we started: the start time tells it from a later one with the same pid. */
 export interface ProcessId {
@@ -26,12 +27,13 @@ export async function hasArgument(pid: number, argument: string): Promise<boolea
   return (await readProc(`/proc/${pid}/cmdline`))?.split('\0').includes(argument) ?? false;
 }
 
-/** Every process with `argument` on its command line. */
+/** Every process with `argument` on its command line, but those of instances: they write there what they like. */
 export async function findByArgument(argument: string): Promise<ProcessId[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const found: ProcessId[] = [];
   for (const pid of pids) {
-    const process = (await hasArgument(pid, argument)) ? await identify(pid) : undefined;
+    const ours = (await hasArgument(pid, argument)) && (await isOutsideInstances(pid));
+    const process = ours ? await identify(pid) : undefined;
     if (process) found.push(process);
   }
   return found;

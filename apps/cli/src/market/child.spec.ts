@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { isRunning, stopProcess, waitFor } from '@muster/local-services';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ChildSpec, findChildren, startChild, untilAnswers } from './child.js';
 
+const canUnshare = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0;
 const KILL = [{ signal: 'SIGKILL', graceMs: 5_000 }] as const;
 let home: string;
 beforeEach(async () => {
@@ -32,6 +34,12 @@ describe('a child of the supervisor', () => {
     const next = await startChild(spec({ fingerprint: 'b' }), KILL);
     expect(next.adopted).toBe(false);
     expect(await isRunning(first.identity)).toBe(false);
+  });
+
+  it.skipIf(!canUnshare)('is not mistaken for a process of a container that bears the same mark', async () => {
+    const imitation = await startChild(spec({ command: 'unshare', args: ['--pid', '--fork', '--kill-child', process.execPath, '-e', 'console.log("up"); setInterval(() => 0, 1e6)'] }), KILL);
+    await waitFor(async () => (await readFile(join(home, 'gate.log'), 'utf8')).includes('up'), { deadlineMs: 20_000, what: 'the process inside to run' });
+    expect((await findChildren(home)).map((child) => child.identity)).toEqual([imitation.identity]);
   });
 
   it('is not mistaken for one of another market, or of another part', async () => {

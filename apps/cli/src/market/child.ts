@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { open, readdir, readFile } from 'node:fs/promises';
-import { adoptService, identify, stopProcess, waitFor, type ProcessIdentity, type ServiceExit, type ServiceProcess, type StopStep } from '@muster/local-services';
+import { adoptService, identify, sharesPidNamespace, stopProcess, waitFor, type ProcessIdentity, type ServiceExit, type ServiceProcess, type StopStep } from '@muster/local-services';
 
 /**
  * Stands in the environment of every process that a supervisor starts, so that the next one finds them whatever happened
@@ -39,13 +39,13 @@ export async function findChildren(home: string): Promise<Marked[]> {
   return found.filter((child) => child !== undefined);
 }
 
-/** A process may end while it is looked at, or belong to somebody else: then it is none of ours. */
+/** A process may end while it is looked at, belong to somebody else, or be a container's, with a mark it gave itself: then it is none of ours. */
 async function markedProcess(pid: number, home: string): Promise<Marked | undefined> {
   const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
   const prefix = `${MARKER}=`;
   const value = environment.split('\0').find((entry) => entry.startsWith(prefix))?.slice(prefix.length);
   const [name, fingerprint, ...folder] = value?.split(':') ?? [];
-  if (!name || !fingerprint || folder.join(':') !== home) return undefined;
+  if (!name || !fingerprint || folder.join(':') !== home || !(await sharesPidNamespace(pid))) return undefined;
   const identity = await identify(pid);
   return identity && { identity, name, fingerprint };
 }
