@@ -34,7 +34,7 @@ describe('readMachine', () => {
       preflight: [],
       agent_version: '0.1.0',
     });
-    expect(Inventory.parse(inventory)).toMatchObject({ disk_gb: 18, docker: null, isolation: 'basic', images: ['a', 'b'], gpus: [] });
+    expect(Inventory.parse(inventory)).toMatchObject({ disk_gb: 12, docker: null, isolation: 'basic', images: ['a', 'b'], gpus: [] });
     expect(sameFacts(inventory, { ...inventory, preflight: [] })).toBe(true);
     expect(sameFacts(inventory, { ...inventory, images: ['a'] })).toBe(false);
   });
