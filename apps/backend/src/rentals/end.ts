@@ -10,12 +10,13 @@ import { Clock } from '../platform/clock.js';
 import { Db, type Tx } from '../platform/db.js';
 import { emitEvent } from '../platform/outbox.js';
 import { withTx } from '../platform/tx.js';
-import { endWords, type Fault } from './end.rules.js';
+import { endWords, reasonOfDeadline, type Fault } from './end.rules.js';
 import { finishBilling, type Evidence } from './finish-billing.js';
 import { LastCovered } from './last-covered.js';
 import { NodeNews } from './node-news.js';
 import { noteEvent } from './rental-events.js';
 import { nextStatus } from './rental.rules.js';
+import { deadlineBy } from './rental.view.js';
 
 export interface EndOrder {
   reason: RentalEndReason;
@@ -99,7 +100,7 @@ export class EndRental {
     const rental = await tx.rental.findUniqueOrThrow({ where: { id: seen.id } });
     const status = nextStatus(rental.status, order.lost ? 'lose' : 'stop');
     if (status === null) return { changed: false, nodeId: rental.nodeId, touched: [] };
-    await this.#write(tx, rental, order, status, evidence);
+    await this.#write(tx, rental, await withDeadline(tx, rental, order), status, evidence);
     const touched = await recomputeDeadlines(tx, rental.renterId, evidence.now);
     await bumpGeneration(tx, rental.nodeId);
     return { changed: true, nodeId: rental.nodeId, touched };
@@ -125,4 +126,13 @@ export class EndRental {
       payload: { renter_id: rental.renterId, node_id: rental.nodeId, reason: order.reason, ran },
     });
   }
+}
+
+/** Whoever comes late to a deadline ends the rental at the deadline, and for its reason. The deadline is that under the lock. */
+async function withDeadline(tx: Tx, rental: Rental, order: EndOrder): Promise<EndOrder> {
+  if (rental.deadlineAt === null || rental.deadlineAt >= order.wanted) return order;
+  if (order.lost) return { ...order, wanted: rental.deadlineAt };
+  const gaps = await tx.rentalGap.findMany({ where: { rentalId: rental.id } });
+  const reason = reasonOfDeadline(deadlineBy({ ...rental, gaps }) ?? 'balance');
+  return { reason, wanted: rental.deadlineAt, ...(order.endedAtDeadline ? { endedAtDeadline: true } : {}) };
 }

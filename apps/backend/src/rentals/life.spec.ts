@@ -249,6 +249,21 @@ describe('money to the second', () => {
     await lawful();
   });
 
+  it.each([
+    ['run_until', () => ({ run_until: new Date(world.clock.now().getTime() + 60_000).toISOString() })],
+    ['spend_limit', () => ({ max_spend_usd: '0.000500' })],
+  ] as const)('ends at its %s, and for that reason, when its renter destroys it late and nothing ended it there', async (reason, limit) => {
+    const renter = await world.renter(25);
+    const id = await world.running(renter, `${await node()}.c1`, limit());
+    const { deadlineAt } = await row(id);
+    await world.pass((Number(deadlineAt) - world.clock.now().getTime()) / 1_000 + 6, [id]);
+    expect((await world.destroy(renter, id)).status).toBe(200);
+    const ended = await row(id);
+    expect(ended).toMatchObject({ status: 'stopping', endReason: reason, endTime: deadlineAt, stopRequestedAt: deadlineAt });
+    expect(ended.billedThrough).toEqual(deadlineAt);
+    await lawful();
+  });
+
   it('never settles past a deadline, and a late settlement changes nothing', async () => {
     const renter = await world.renter(25);
     const id = await world.running(renter, `${await node()}.c4`, { max_spend_usd: '0.05' });
