@@ -217,6 +217,16 @@ describe.skipIf(obstacle !== null)(`a real engine${obstacle === null ? '' : ` ($
     await gone(spec);
   });
 
+  it('has nothing left to cut of what runs without an address', async () => {
+    const spec = await running();
+    const id = (await seen(spec))?.containerId ?? '';
+    const [network = ''] = Object.keys((await dockerAt(place).getContainer(id).inspect()).NetworkSettings.Networks);
+    await dockerAt(place).getNetwork(network).disconnect({ Container: id, Force: true });
+    expect(await seen(spec)).toMatchObject({ state: 'running', ip: null, accessCut: true });
+    expect(await engine.stop(spec.rental_id, 0)).toEqual({ ok: true });
+    await gone(spec);
+  });
+
   it('probes for a banner', async () => {
     const spec = await running({ command: ['nc', '-ll', '-p', '22', '-e', 'echo', 'SSH-2.0-x'] });
     await until('the banner', () => engine.probePort(spec.rental_id, 22, { banner: 'SSH-' }));

@@ -104,7 +104,8 @@ export class Instances {
       oomKilled: state.OOMKilled,
       gpuUuids: (labels[GPUS_LABEL] ?? '').split(',').filter((uuid) => uuid !== ''),
       diskMounted: mounted.has(this.tools.disks.mountPoint(rentalId)),
-      accessCut: ip !== null && this.tools.firewall.isCut(ip),
+      // Without an address nobody reaches it: nothing is left to cut.
+      accessCut: running && (ip === null || this.tools.firewall.isCut(ip)),
     };
   }
 
