@@ -33,9 +33,9 @@ export async function mountPool(config: EngineConfig, paths: EnginePaths): Promi
   const wanted = Math.floor(config.poolGb * GB);
   const present = await stat(paths.poolImage).then((file) => file.size, () => 0);
   if (await isMounted(paths.pool)) return;
-  if (present < wanted) await mustRun('truncate', ['-s', String(wanted), paths.poolImage], { path });
-  if (present === 0) await formatPool(config, paths);
+  if (present === 0) await formatPool(wanted, paths, path);
   else await repair(paths.poolImage, path);
+  if (present !== 0 && present < wanted) await mustRun('truncate', ['-s', String(wanted), paths.poolImage], { path });
   const device = await mountImage(paths.poolImage, paths.pool, 'noatime,discard', path);
   if (present !== 0 && present < wanted) await mustRun('resize2fs', [device], { path, timeoutMs: 120_000 });
   await chmod(paths.pool, 0o711);
@@ -43,10 +43,14 @@ export async function mountPool(config: EngineConfig, paths: EnginePaths): Promi
   await mkdir(paths.disks, { recursive: true, mode: 0o700 });
 }
 
-async function formatPool(config: EngineConfig, paths: EnginePaths): Promise<void> {
-  const made = await run('mkfs.ext4', ['-q', '-F', '-m', '3', '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', paths.poolImage], { path: config.path });
-  if (made.code === 0) return;
-  await rm(paths.poolImage, { force: true });
+/** Under another name until it is whole: a file that a killed agent left half made would be mounted by none of the next. */
+async function formatPool(bytes: number, paths: EnginePaths, path: string | undefined): Promise<void> {
+  const part = `${paths.poolImage}.part`;
+  await rm(part, { force: true });
+  await mustRun('truncate', ['-s', String(bytes), part], { path });
+  const made = await run('mkfs.ext4', ['-q', '-F', '-m', '3', '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', part], { path });
+  if (made.code === 0) return rename(part, paths.poolImage);
+  await rm(part, { force: true });
   throw new Error(`the engine's file system could not be made: ${made.stderr.trim()}`);
 }
 
