@@ -61,6 +61,8 @@ export interface EndFacts {
   outages: readonly Outage[];
   /** The agent says that it ended the instance at its deadline. */
   endedAtDeadline: boolean;
+  /** The silence was so long that its node is not waited for any more. */
+  lost?: boolean;
 }
 
 export type EndMoment = { kind: 'at'; end: Date } | { kind: 'wait' };
@@ -72,6 +74,8 @@ export type EndMoment = { kind: 'at'; end: Date } | { kind: 'wait' };
 export function endMoment(facts: EndFacts): EndMoment {
   const { wanted, covered, now, outages } = facts;
   if (covered === null) return { kind: 'wait' };
+  // The whole silence was long, also where only its first seconds lie before the wanted moment.
+  if (facts.lost) return { kind: 'at', end: covered < wanted ? covered : wanted };
   if (isShort(covered, wanted)) return { kind: 'at', end: wanted };
   const outage = outageBehind(covered, now, outages);
   if (outage && facts.endedAtDeadline) return { kind: 'at', end: wanted };

@@ -117,7 +117,7 @@ export class EndRental {
         faultCode: order.fault?.code ?? null, faultMessage: order.fault?.message ?? null, ...(ran ? {} : { endTime: now }),
       },
     });
-    if (ran) await finishBilling(tx, rental, wanted, order.lost ? { ...evidence, final: true } : evidence);
+    if (ran) await finishBilling(tx, rental, wanted, order.lost ? { ...evidence, lost: true, final: true } : evidence);
     await noteEvent(tx, rental.id, now, 'ended', order.fault?.message ?? endWords(order.reason));
     await emitEvent(tx, {
       name: 'RentalEnded',

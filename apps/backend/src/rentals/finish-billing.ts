@@ -9,6 +9,8 @@ export interface Evidence {
   outages: readonly Outage[];
   now: Date;
   endedAtDeadline?: boolean;
+  /** The node was silent for so long that it is given up. */
+  lost?: boolean;
   /** No more will be known: decide now, in the renter's favour. */
   final?: boolean;
 }
@@ -25,7 +27,7 @@ export interface RanRental {
  */
 export async function finishBilling(tx: Tx, rental: RanRental, wanted: Date, evidence: Evidence): Promise<boolean> {
   if (rental.startTime === null || rental.billedThrough === null) return true;
-  const moment = endMoment({ wanted, covered: evidence.covered, now: evidence.now, outages: evidence.outages, endedAtDeadline: evidence.endedAtDeadline ?? false });
+  const moment = endMoment({ ...evidence, wanted, endedAtDeadline: evidence.endedAtDeadline ?? false, lost: evidence.lost ?? false });
   if (moment.kind === 'wait' && !evidence.final) return false;
   const end = moment.kind === 'at' ? moment.end : (evidence.covered ?? rental.billedThrough);
   const endS = Math.max(ceilSecond(rental.startTime), floorSecond(rental.billedThrough), Math.min(floorSecond(end), floorSecond(wanted)));

@@ -357,6 +357,18 @@ describe('a silence', () => {
     await lawful();
   });
 
+  it('that loses the rental is free from its first second, however soon after a report it is judged', async () => {
+    const renter = await world.renter(25);
+    const nodeId = await node();
+    const id = await world.running(renter, `${nodeId}.c1`);
+    await world.pass(60, [id]);
+    const since = world.seconds(10);
+    world.seconds(3_601);
+    await world.app.app.get(LostRentals).markLost(nodeId, since);
+    expect(await row(id)).toMatchObject({ status: 'lost', billedSeconds: 60n });
+    await lawful();
+  });
+
   it('of another rental leaves the balance for those that run', async () => {
     const renter = await world.renter(0.01);
     const [a, b] = [await world.running(renter, `${await node()}.c1`, { disk_gb: 1 }), await world.running(renter, `${await node()}.c1`, { disk_gb: 1 })];
