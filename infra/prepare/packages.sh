@@ -8,7 +8,7 @@ find_missing() {
   local need name
   missing=()
   for need in dockerd:docker.io redis-server:redis-server nft:nftables ip:iproute2 ssh:openssh-client \
-    mmdebstrap:mmdebstrap rsync:rsync xz:xz-utils mkfs.ext4:e2fsprogs ps:procps curl:curl modprobe:kmod losetup:mount; do
+    mmdebstrap:mmdebstrap rsync:rsync xz:xz-utils mkfs.ext4:e2fsprogs ps:procps curl:curl modprobe:kmod losetup:mount ${needs_of_tests:-}; do
     command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
   done
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)

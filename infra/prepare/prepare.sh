@@ -2,6 +2,7 @@
 # Prepares this machine and this clone; what is already there costs a fraction of a second.
 #
 #   prepare.sh all      Debian packages, frp, the workspace image, pnpm, dependencies, build. Needs root.
+#   prepare.sh test     the same, and what only the tests need.
 #   prepare.sh client   pnpm, dependencies, build: enough for the command line. No root.
 #
 # One line per step goes to stderr, because stdout belongs to the command that comes after (`--json`).
@@ -48,8 +49,10 @@ lock() {
 }
 
 case ${1:-} in
-  all)
-    [ "$(id -u)" = 0 ] || { echo "prepare.sh all needs root" >&2; exit 1; }
+  all | test)
+    [ "$(id -u)" = 0 ] || { echo "prepare.sh $1 needs root" >&2; exit 1; }
+    # The smallest image that there is: one file, no library.
+    if [ "$1" = test ]; then needs_of_tests=busybox:busybox-static; fi
     lock "$MUSTER_HOME/prepare.lock"
     chmod 755 "$MUSTER_HOME"
     note_users
@@ -59,5 +62,5 @@ case ${1:-} in
   client)
     lock "$logs/../prepare.lock"
     prepare_tree ;;
-  *) echo "usage: prepare.sh all | client" >&2; exit 1 ;;
+  *) echo "usage: prepare.sh all | test | client" >&2; exit 1 ;;
 esac
