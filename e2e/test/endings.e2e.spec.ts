@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findCaches } from './support/caches.js';
 import type { LiveSession } from './support/live-session.js';
 import { Market } from './support/market.js';
+import { needs, obstacle } from './support/obstacle.js';
 import { expectExactBill, Renter } from './support/renter.js';
 import { figure, until } from './support/until.js';
 
@@ -35,7 +36,7 @@ async function imagesFor(home: string): Promise<Record<string, string>> {
   return { MUSTER_IMAGES_DIR: folder };
 }
 
-describe.sequential('every way in which a rental ends, or does not begin', { timeout: 180_000 }, () => {
+describe.skipIf(obstacle !== null)(`every way in which a rental ends, or does not begin${needs}`, { timeout: 180_000 }, () => {
   let market: Market;
   let renter: Renter;
 
@@ -61,7 +62,7 @@ describe.sequential('every way in which a rental ends, or does not begin', { tim
   const deadlineOf = (rental: RentalView): number => Date.parse(rental.billing.deadline_at ?? '');
   const ended = (who: Renter, rental: RentalView): Promise<RentalView> => who.untilOver(rental.id);
 
-  describe.sequential('the last slot', () => {
+  describe('the last slot', () => {
     it(`${RACERS} rents at once: exactly one is taken, and the same request again gives the same rental`, async () => {
       const racers = await Promise.all(Array.from({ length: 5 }, () => Renter.signUp(market, '20')));
       const largest = Math.max(...(await renter.offers()).map((offer) => offer.cpu_cores));
@@ -80,7 +81,7 @@ describe.sequential('every way in which a rental ends, or does not begin', { tim
     });
   });
 
-  describe.sequential('starts that fail', () => {
+  describe('starts that fail', () => {
     /** It never ran, costs nothing, everything of it is free again, and a person reads why. */
     async function expectFailed(rental: RentalView, words: RegExp): Promise<void> {
       const over = await until(`${rental.template} to have failed`, async () => {
@@ -137,7 +138,7 @@ describe.sequential('every way in which a rental ends, or does not begin', { tim
     });
   });
 
-  describe.sequential('ends of a live session', () => {
+  describe('ends of a live session', () => {
     it('destroy', async () => {
       const rental = await renter.rentRunning();
       const session = await renter.session(rental);

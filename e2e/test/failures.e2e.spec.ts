@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LiveSession } from './support/live-session.js';
 import { Market, PARTS, type PartName } from './support/market.js';
+import { needs, obstacle } from './support/obstacle.js';
 import { expectExactBill, gapsOf, overSsh, Renter } from './support/renter.js';
 import { delayUntil, figure, until } from './support/until.js';
 
@@ -13,7 +14,7 @@ const AWAY_MS = 30_000;
 /** Longer than what is covered, whatever the moment of the last heartbeat. */
 const SILENCE_MS = (COVERED_GAP_S + 7) * 1000;
 
-describe.sequential('one rental while the parts of its market and of its host fail', { timeout: 180_000 }, () => {
+describe.skipIf(obstacle !== null)(`one rental while the parts of its market and of its host fail${needs}`, { timeout: 180_000 }, () => {
   let market: Market;
   let renter: Renter;
   let rental: RentalView;

@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gpuXml, smiXml } from '@muster/agent/inventory/smi-fixtures';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Market } from './support/market.js';
+import { needs, obstacle } from './support/obstacle.js';
 import { expectExactBill, overSsh, Renter } from './support/renter.js';
-import { gpuXml, smiXml } from '@muster/agent/inventory/smi-fixtures';
 import { until } from './support/until.js';
 
 const OPEN_MS = 300_000;
@@ -21,7 +22,7 @@ async function standIns(home: string): Promise<Record<string, string>> {
   return { MUSTER_NVIDIA_SMI: join(folder, 'nvidia-smi'), MUSTER_AGENT_PATH: `${folder}:${PATH}`, MUSTER_AGENT_UNSAFE_GPU_RUNTIME: 'warn' };
 }
 
-describe.sequential('a host with eight stand-in GPUs (which device a container may really touch is not proven without one)', { timeout: 180_000 }, () => {
+describe.skipIf(obstacle !== null)(`a host with eight stand-in GPUs (which device a container may really touch is not proven without one)${needs}`, { timeout: 180_000 }, () => {
   let market: Market;
   let renters: Renter[];
 

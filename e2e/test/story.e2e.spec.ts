@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { LiveSession } from './support/live-session.js';
 import { Market } from './support/market.js';
+import { needs, obstacle } from './support/obstacle.js';
 import { must, run } from './support/run.js';
 
 const STORY_MS = 300_000;
@@ -15,7 +16,7 @@ const Story = z.object({
   figures: z.object({ billed_seconds: z.number(), cost_usd: z.string(), total_ms: z.number() }).loose(),
 });
 
-describe.sequential('the whole story, through the command line', () => {
+describe.skipIf(obstacle !== null)(`the whole story, through the command line${needs}`, () => {
   let market: Market;
 
   beforeAll(async () => {
@@ -37,7 +38,7 @@ describe.sequential('the whole story, through the command line', () => {
     console.log(`    demo: ${JSON.stringify(story.figures)}`);
   }, STORY_MS);
 
-  describe.sequential('with a rental of the command line', () => {
+  describe('with a rental of the command line', () => {
     let options: string[];
 
     beforeAll(async () => {
