@@ -31,6 +31,11 @@ for i, key in ipairs(KEYS) do
 end
 return out`;
 
+/** A beat that was judged for long never takes the mark back behind a later one. */
+const ADVANCE = `
+if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or '-1') then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return 0`;
+
 /**
  * Up to which moment each running instance is covered by acknowledged heartbeats: the one fact of billing that lies in
  * Redis and not in Postgres, since it changes every five seconds. Losing it costs nobody money: what is not known to be
@@ -53,6 +58,11 @@ export class CoveredMarks {
 
   async set(instance: InstanceKey, at: Date): Promise<void> {
     await this.redis.client.set(keyOf(instance), String(at.getTime()), 'PX', KEEP_MS);
+  }
+
+  /** Like `set`, and never backwards. */
+  async advance(instance: InstanceKey, at: Date): Promise<void> {
+    await this.redis.client.eval(ADVANCE, 1, keyOf(instance), String(at.getTime()), String(KEEP_MS));
   }
 
   async drop(instance: InstanceKey): Promise<void> {

@@ -9,7 +9,7 @@ import { ceilSecond, dateOfSecond, floorSecond } from '../ledger/whole-seconds.r
 import { Db, type Tx } from '../platform/db.js';
 import { newId } from '../platform/ids.js';
 import { withTx } from '../platform/tx.js';
-import { coverageBetween } from './coverage.rules.js';
+import { coverageBetween, type Coverage as Verdict } from './coverage.rules.js';
 import { EndRental } from './end.js';
 import { LastCovered } from './last-covered.js';
 import { NodeNews } from './node-news.js';
@@ -59,9 +59,8 @@ export class Coverage {
     if (!rental) return this.#remember(name);
     const last = outcome.kind === 'silent' ? outcome.last : await this.covered.of({ ...key, billedThrough: rental.billedThrough });
     if (last === null) return;
-    const verdict = coverageBetween(last, at, beat.up_s, this.outage.since(last));
-    if (verdict.kind === 'gap') await this.#keepGap(rental, verdict.from, verdict.to, causeOf(beat, verdict));
-    await this.marks.set(key, at);
+    if (this.#judge(last, beat, at).kind === 'gap') await this.#keepGap(rental, last, beat, at);
+    await this.marks.advance(key, at);
     if (rental.status === 'stopping') await this.endRental.finish(rental.id);
   }
 
@@ -70,11 +69,19 @@ export class Coverage {
     this.#unknown.set(name, performance.now());
   }
 
-  async #keepGap(rental: Rental, from: Date, to: Date, cause: string): Promise<void> {
+  #judge(last: Date, beat: Beat, at: Date): Verdict {
+    return coverageBetween(last, at, beat.up_s, this.outage.since(last));
+  }
+
+  /** Judges again under the lock: another beat may have ended the same silence while this one waited. */
+  async #keepGap(rental: Rental, last: Date, beat: Beat, at: Date): Promise<void> {
     const touched = await withTx(this.db, async (tx) => {
       await lockMoneyOf(tx, rental.renterId);
-      await insertGap(tx, rental.id, from, to, cause);
-      return await recomputeDeadlines(tx, rental.renterId, to);
+      const before = await tx.rentalGap.findFirst({ where: { rentalId: rental.id, toAt: { gt: dateOfSecond(ceilSecond(last)) } }, orderBy: { toAt: 'desc' }, select: { toAt: true } });
+      const verdict = this.#judge(before?.toAt ?? last, beat, at);
+      if (verdict.kind !== 'gap') return [];
+      await insertGap(tx, rental.id, verdict.from, verdict.to, causeOf(beat, verdict));
+      return await recomputeDeadlines(tx, rental.renterId, verdict.to);
     });
     this.news.tellAll(touched);
   }

@@ -148,6 +148,34 @@ describe('when Redis loses everything', () => {
   });
 });
 
+describe('heartbeats that end a silence while the database is slow', () => {
+  const waiting = async (count: number) =>
+    await waitFor(async () => {
+      const rows = await world.db.$queryRaw<{ n: bigint }[]>`SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      return Number(rows[0]?.n) >= count || undefined;
+    }, { what: `${count} to wait for the lock`, deadlineMs: 10_000 });
+
+  it('cost no second that lies between them', async () => {
+    const { renter, id } = await running();
+    await world.pass(60, [id]);
+    world.seconds(40);
+    const beats: Promise<void>[] = [];
+    await world.db.$transaction(async (tx) => {
+      await tx.$executeRaw`SELECT 1 FROM "User" WHERE id = ${renter.id}::uuid FOR UPDATE`;
+      beats.push(world.beat([id]));
+      await waiting(1);
+      world.seconds(5);
+      beats.push(world.beat([id]));
+      await waiting(2);
+    }, { timeout: 30_000 });
+    await Promise.all(beats);
+    await world.pass(10, [id]);
+    await world.destroy(renter, id);
+    expect((await row(id)).billedSeconds).toBe(75n);
+    await lawful();
+  });
+});
+
 describe('any sequence of heartbeats, settlements and an end', () => {
   it('bills what a person counts second by second', async () => {
     const step = fc.oneof(
