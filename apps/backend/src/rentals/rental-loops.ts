@@ -7,6 +7,8 @@ import { StartsAndStops } from './starts.js';
 /** Access must be over at most 3 s after a deadline, also where the agent does not keep it. */
 const DEADLINES_EVERY_MS = 500;
 const STARTS_EVERY_MS = 1_000;
+/** For so long nothing moves after a crash of the holder: seconds, since a deadline may not be late by more. */
+const LEASE_MS = 3_000;
 
 /** What rentals need without being asked: one replica does it at a time. */
 @Injectable()
@@ -20,7 +22,7 @@ export class RentalLoops implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     if (!this.config.has('scheduler')) return;
-    this.singletons.every({ name: 'rental-deadlines', everyMs: DEADLINES_EVERY_MS, run: async (signal) => void (await this.deadlines.pass(signal)) });
-    this.singletons.every({ name: 'rental-starts', everyMs: STARTS_EVERY_MS, run: () => this.starts.pass() });
+    this.singletons.every({ name: 'rental-deadlines', everyMs: DEADLINES_EVERY_MS, leaseMs: LEASE_MS, run: async (signal) => void (await this.deadlines.pass(signal)) });
+    this.singletons.every({ name: 'rental-starts', everyMs: STARTS_EVERY_MS, leaseMs: LEASE_MS, run: () => this.starts.pass() });
   }
 }
