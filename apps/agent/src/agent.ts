@@ -153,7 +153,10 @@ export class Agent {
       poolBytes: machine.poolBytes,
       imagesReady: this.imported,
       log,
-      onPass: (observed, traces) => this.reports.offer(updatesOf(store.doc, observed, traces)),
+      onPass: (observed, traces) => {
+        this.reports.offer(updatesOf(store.doc, observed, traces));
+        store.forgetGone((rentalId) => this.reports.hasToldGone(rentalId));
+      },
     });
     this.connection = new Connection({
       backendUrl: config.backendUrl,

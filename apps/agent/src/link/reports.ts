@@ -30,7 +30,8 @@ export class Reports {
       else this.pending.set(update.rental_id, update);
     }
     for (const id of this.acked.keys()) if (!named.has(id)) this.acked.delete(id);
-    for (const id of this.toldGone) if (!named.has(id)) this.toldGone.delete(id);
+    const gone = new Set(updates.filter((update) => update.state === 'gone').map((update) => update.rental_id));
+    for (const id of this.toldGone) if (!gone.has(id)) this.toldGone.delete(id);
     void this.flush();
   }
 

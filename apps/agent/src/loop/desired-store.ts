@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { readJson, writeJson } from '../state-dir.js';
-import { afterReboot, DesiredDoc, emptyDoc, forCluster, type Moment } from './desired.rules.js';
+import { afterReboot, DesiredDoc, emptyDoc, forCluster, type Moment, withoutGone } from './desired.rules.js';
 
 /** How much of the time since the last contact a restarted agent may have to count again. */
 const KEEP_CONTACT_EVERY_S = 20;
@@ -50,6 +50,12 @@ export class DesiredStore {
     if (bootS - this.keptContactS < KEEP_CONTACT_EVERY_S) return;
     this.keptContactS = bootS;
     this.saveSoon(this.current);
+  }
+
+  /** Orders to remove whose end the market knows. On a machine that is killed before the disk has it, they are told again. */
+  forgetGone(isKnownGone: (rentalId: string) => boolean): void {
+    const doc = withoutGone(this.current, isKnownGone);
+    if (doc !== this.current) this.saveSoon(doc);
   }
 
   /**

@@ -57,8 +57,8 @@ function refusal(doc: DesiredDoc, clusterId: string | undefined, generation: num
 }
 
 /**
- * The whole state of the node. What it no longer mentions is kept as it was: there is no deletion by omission.
- * What it orders absent is no longer wanted.
+ * The whole state of the node. What it no longer mentions is kept as it was, an order to remove too: nothing is deleted or
+ * spared by omission. What it orders absent is no longer wanted.
  */
 export function mergeDesiredState(doc: DesiredDoc, message: DesiredState, now: Moment): Merge {
   const refused = refusal(doc, message.cluster_id, message.generation);
@@ -69,12 +69,24 @@ export function mergeDesiredState(doc: DesiredDoc, message: DesiredState, now: M
     boot_id: now.bootId,
     draining: message.draining,
     instances: { ...doc.instances },
-    absent: Object.fromEntries(message.absent.map((entry) => [entry.rental_id, entry])),
+    absent: { ...doc.absent },
     last_contact_boot_s: now.bootS,
   };
-  for (const spec of message.instances) next.instances[spec.rental_id] = wanted(doc.instances[spec.rental_id], spec, now);
-  for (const entry of message.absent) delete next.instances[entry.rental_id];
+  for (const spec of message.instances) {
+    next.instances[spec.rental_id] = wanted(doc.instances[spec.rental_id], spec, now);
+    delete next.absent[spec.rental_id];
+  }
+  for (const entry of message.absent) {
+    next.absent[entry.rental_id] = entry;
+    delete next.instances[entry.rental_id];
+  }
   return { kind: 'applied', doc: next };
+}
+
+/** Orders to remove whose end the market knows are no longer needed. The same document when there are none. */
+export function withoutGone(doc: DesiredDoc, isKnownGone: (rentalId: string) => boolean): DesiredDoc {
+  const left = Object.entries(doc.absent).filter(([rentalId]) => !isKnownGone(rentalId));
+  return left.length === Object.keys(doc.absent).length ? doc : { ...doc, absent: Object.fromEntries(left) };
 }
 
 /** One instance at once, ahead of the whole state that carries the same generation. */

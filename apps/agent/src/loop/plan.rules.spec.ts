@@ -2,7 +2,7 @@ import type { InstanceSpec } from '@muster/shared-types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ObservedInstance } from '../docker/types.js';
-import { type DesiredDoc, emptyDoc, forCluster, mergeDesiredState, mergeStart, mergeStop, type WantedInstance } from './desired.rules.js';
+import { type DesiredDoc, emptyDoc, forCluster, mergeDesiredState, mergeStart, mergeStop, type WantedInstance, withoutGone } from './desired.rules.js';
 import { type Observed, plan, type Step } from './plan.rules.js';
 import { stateOf, updatesOf } from './status.rules.js';
 
@@ -167,6 +167,19 @@ describe('the desired document', () => {
   it('keeps what a state does not mention', () => {
     const merged = mergeDesiredState(doc(wanted(B)), { ...message, instances: [] }, now);
     expect(merged).toMatchObject({ kind: 'applied', doc: { instances: { [B]: { spec: { rental_id: B } } } } });
+  });
+
+  it('keeps an order to remove that a state does not mention, until one wants the rental again', () => {
+    const ordered = { ...doc(), absent: { [A]: absent(A), [B]: absent(B) } };
+    const merged = mergeDesiredState(ordered, message, now);
+    expect(merged).toMatchObject({ kind: 'applied', doc: { instances: { [A]: {} } } });
+    expect(merged.kind === 'applied' && merged.doc.absent).toEqual({ [B]: absent(B) });
+  });
+
+  it('forgets an order to remove once the market knows that nothing is left', () => {
+    const ordered = { ...doc(), absent: { [A]: absent(A), [B]: absent(B) } };
+    expect(withoutGone(ordered, (id) => id === A).absent).toEqual({ [B]: absent(B) });
+    expect(withoutGone(ordered, () => false)).toBe(ordered);
   });
 
   it.each([
