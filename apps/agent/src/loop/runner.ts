@@ -136,7 +136,7 @@ export class StepRunner {
     }
     const tries = (this.tries.get(key) ?? 0) + 1;
     if (outcome.kind === 'over' || this.isHopeless(step, outcome.fault, tries)) return this.giveUp(step.rentalId, outcome.fault);
-    this.options.log.warn({ rental_id: step.rentalId, step: step.do, fault: outcome.fault, tries }, 'a step will be tried again');
+    this.options.log.warn({ rental_id: step.rentalId, step: step.do, code: outcome.fault.code, tries }, 'a step will be tried again');
     this.rest(step, tries);
   }
 
@@ -156,7 +156,8 @@ export class StepRunner {
     const { store, log } = this.options;
     const one = store.doc.instances[rentalId];
     if (!one || one.fault) return;
-    log.info({ rental_id: rentalId, fault }, 'instance is over');
+    // The code only: the message may end with what the tenant's program wrote last.
+    log.info({ rental_id: rentalId, code: fault.code }, 'instance is over');
     await store.save({ ...store.doc, instances: { ...store.doc.instances, [rentalId]: { ...one, fault } } });
   }
 }
