@@ -12,6 +12,7 @@ import { type GpuWatch, gpuWatch } from './inventory/gpu-watch.js';
 import { sameFacts } from './inventory/inventory.rules.js';
 import { nvidiaSmi } from './inventory/nvidia-smi.js';
 import { Connection } from './link/connection.js';
+import { sayGoodbye } from './link/goodbye.js';
 import { serverHandlers } from './link/handlers.js';
 import { Heartbeats } from './link/heartbeats.js';
 import { enrol } from './link/market-http.js';
@@ -193,7 +194,7 @@ export class Agent {
     if (this.timer) clearInterval(this.timer);
     this.heartbeats.stop();
     if (this.connection.proven) {
-      await this.connection.send('goodbye', { node_id: this.node.node_id, reason }).catch((error: unknown) => log.warn({ err: error }, 'goodbye was not answered'));
+      await sayGoodbye(this.connection, this.node.node_id, reason, log);
       if (config.stopEngine) await this.untilNothingIsLeft();
     }
     this.connection.close();

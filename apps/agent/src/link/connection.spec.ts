@@ -1,10 +1,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AGENT_NAMESPACE } from '@muster/shared-types';
+import { AGENT_NAMESPACE, makeProblem } from '@muster/shared-types';
 import { pino } from 'pino';
 import { Server } from 'socket.io';
 import { afterEach, expect, it } from 'vitest';
 import { Connection, type ServerHandlers } from './connection.js';
+import { sayGoodbye } from './goodbye.js';
+
+const NODE = '01890000-0000-7000-8000-000000000007';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -15,11 +18,15 @@ const never = async (): Promise<never> => Promise.reject(new Error('not asked in
 const ok = async () => ({ ok: true as const });
 const handlers: ServerHandlers = { challenge: never, desired_state: never, start_instance: never, stop_instance: never, drain_node: ok, tunnel_token: ok, log_request: never };
 
-async function silentMarket(onConnection: (count: number, send: (name: string, payload: unknown) => void) => void): Promise<string> {
+type OnConnection = (count: number, send: (name: string, payload: unknown) => void, answer: (name: string, ack: () => unknown) => void) => void;
+
+async function silentMarket(onConnection: OnConnection): Promise<string> {
   const http = createServer();
   const server = new Server(http);
   let count = 0;
-  server.of(AGENT_NAMESPACE).on('connection', (socket) => onConnection(++count, (name, payload) => void socket.emit(name, payload)));
+  server.of(AGENT_NAMESPACE).on('connection', (socket) => 
+    onConnection(++count, (name, payload) => void socket.emit(name, payload), (name, ack) => void socket.on(name, (_: unknown, reply: (ack: unknown) => void) => reply(ack()))),
+  );
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   ends.push(() => server.close());
   return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
@@ -48,4 +55,25 @@ it('a connection whose proof gets lost is given up and dialled anew', async () =
   connection.open();
   expect(await proven).toBe(2);
   expect(connection.proven).toBe(true);
+});
+
+it.each([
+  ['is said again while the market asks for that', ['busy', 'busy', 'taken'] as const, 3],
+  ['is not said again to a market that will not have it', ['refused', 'taken'] as const, 1],
+])('a goodbye %s', async (_, answers, times) => {
+  const heard: string[] = [];
+  const acks = { busy: { ok: false, problem: makeProblem('unavailable') }, refused: { ok: false, problem: makeProblem('stale_message') }, taken: { ok: true } };
+  const backendUrl = await silentMarket((_count, send, answer) => {
+    answer('goodbye', () => acks[answers[heard.push('goodbye') - 1] ?? 'taken']);
+    send('drain_node', {});
+  });
+  let proven: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => (proven = resolve));
+  const log = pino({ level: 'silent' });
+  const connection = new Connection({ backendUrl, hostApiKey: 'key', nodeId: NODE, handlers, log, onConnect: () => undefined, onProven: () => proven(), onDisconnect: () => undefined });
+  ends.push(() => connection.close());
+  connection.open();
+  await ready;
+  await sayGoodbye(connection, NODE, 'SIGTERM', log);
+  expect(heard).toHaveLength(times);
 });
