@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { coverageBetween, endMoment, joinOutages, outageBehind } from './coverage.rules.js';
+import { coverageBetween, coverageWithoutMark, endMoment, joinOutages, outageBehind } from './coverage.rules.js';
 
 const at = (second: number): Date => new Date(second * 1_000);
 const outage = (from: number, to: number) => ({ from: at(from), to: at(to) });
@@ -21,6 +21,19 @@ describe('coverage between two reports', () => {
     const found = coverageBetween(at(last), at(beat), upS, outages);
     expect(found.kind).toBe(kind);
     if (found.kind === 'gap') expect(found).toEqual({ kind: 'gap', from: at(last), to: at(beat) });
+  });
+});
+
+describe('coverage before a report when the mark is lost', () => {
+  const facts = { proven: at(20), covered: at(100), beat: at(106), outages: [] };
+  it.each([
+    ['it was up all along', { upS: 80 }, null],
+    ['it came up after the loss', { upS: 2 }, [20, 104]],
+    ['it came up after the loss, and was silent for long', { upS: 20, beat: at(140) }, [20, 140]],
+    ['it came up after the loss, and the market was away since', { upS: 38, beat: at(150), outages: [outage(113, 140)] }, [20, 112]],
+    ['it was up all along and silent for long', { upS: 80, beat: at(140) }, [100, 140]],
+  ] as const)('%s', (_, more, gap) => {
+    expect(coverageWithoutMark({ ...facts, ...more })).toEqual(gap ? { kind: 'gap', from: at(gap[0]), to: at(gap[1]) } : { kind: 'covered' });
   });
 });
 

@@ -52,6 +52,27 @@ export function coverageBetween(last: Date, beat: Date, upS: number, outages: re
   return { kind: 'gap', from: last, to: beat };
 }
 
+export interface Unmarked {
+  /** Up to where it is proven to have been covered. */
+  proven: Date;
+  /** Up to where it counts when its node was there all along (`coveredWithoutMark`). */
+  covered: Date;
+  beat: Date;
+  upS: number;
+  outages: readonly Outage[];
+}
+
+/**
+ * What the stretch before a report counts as when Redis has lost the mark. An instance that came up only after the loss
+ * was down before it, nobody knows since when: unbilled from the last proven second to where it came up.
+ */
+export function coverageWithoutMark({ proven, covered, beat, upS, outages }: Unmarked): Coverage {
+  const upSince = new Date(beat.getTime() - ms(upS));
+  if (upSince.getTime() <= covered.getTime() + UP_SLACK_MS) return coverageBetween(covered, beat, upS, outages);
+  const since = coverageBetween(upSince, beat, upS, outages);
+  return { kind: 'gap', from: proven, to: since.kind === 'gap' ? beat : upSince };
+}
+
 export interface EndFacts {
   /** The moment it should end: stop requested or deadline. */
   wanted: Date;

@@ -9,13 +9,19 @@ import { ceilSecond, dateOfSecond, floorSecond } from '../ledger/whole-seconds.r
 import { Db, type Tx } from '../platform/db.js';
 import { newId } from '../platform/ids.js';
 import { withTx } from '../platform/tx.js';
-import { coverageBetween, type Coverage as Verdict } from './coverage.rules.js';
+import { coverageBetween, coverageWithoutMark, type Coverage as Verdict } from './coverage.rules.js';
 import { EndRental } from './end.js';
 import { LastCovered } from './last-covered.js';
 import { NodeNews } from './node-news.js';
 import { noteEvent } from './rental-events.js';
 
 type Beat = NonNullable<Heartbeat['instances']>[number];
+
+/** `last`: the moment up to which it counts as covered; `proven` only when its mark is lost: up to where that is certain. */
+interface Facts {
+  last: Date;
+  proven?: Date;
+}
 
 /** Not asked again for this long about an instance that has no mark and no rental that runs: it starts, or it is a stranger. */
 const UNKNOWN_FOR_MS = 2_000;
@@ -57,9 +63,9 @@ export class Coverage {
       where: { id: key.rentalId, nodeId: key.nodeId, epoch: key.epoch, startTime: { not: null }, endTime: null, status: { in: ['running', 'stopping'] } },
     });
     if (!rental) return this.#remember(name);
-    const last = outcome.kind === 'silent' ? outcome.last : await this.covered.of({ ...key, billedThrough: rental.billedThrough });
-    if (last === null) return;
-    if (this.#judge(last, beat, at).kind === 'gap') await this.#keepGap(rental, last, beat, at);
+    const facts = await this.#facts(key, rental.billedThrough, outcome);
+    if (facts === null) return;
+    if (this.#judge(facts, beat, at).kind === 'gap') await this.#keepGap(rental, facts, beat, at);
     await this.marks.advance(key, at);
     if (rental.status === 'stopping') await this.endRental.finish(rental.id);
   }
@@ -69,16 +75,26 @@ export class Coverage {
     this.#unknown.set(name, performance.now());
   }
 
-  #judge(last: Date, beat: Beat, at: Date): Verdict {
-    return coverageBetween(last, at, beat.up_s, this.outage.since(last));
+  async #facts(key: InstanceKey, billedThrough: Date | null, outcome: BeatOutcome): Promise<Facts | null> {
+    if (outcome.kind === 'silent') return { last: outcome.last };
+    const mark = (await this.covered.marksOf([key])).get(key.rentalId);
+    if (mark) return { last: mark };
+    const last = await this.covered.of({ ...key, billedThrough });
+    return last === null || billedThrough === null ? null : { last, proven: billedThrough };
+  }
+
+  #judge({ last, proven }: Facts, beat: Beat, at: Date): Verdict {
+    const outages = this.outage.since(last);
+    if (proven === undefined) return coverageBetween(last, at, beat.up_s, outages);
+    return coverageWithoutMark({ proven, covered: last, beat: at, upS: beat.up_s, outages });
   }
 
   /** Judges again under the lock: another beat may have ended the same silence while this one waited. */
-  async #keepGap(rental: Rental, last: Date, beat: Beat, at: Date): Promise<void> {
+  async #keepGap(rental: Rental, facts: Facts, beat: Beat, at: Date): Promise<void> {
     const touched = await withTx(this.db, async (tx) => {
       await lockMoneyOf(tx, rental.renterId);
-      const before = await tx.rentalGap.findFirst({ where: { rentalId: rental.id, toAt: { gt: dateOfSecond(ceilSecond(last)) } }, orderBy: { toAt: 'desc' }, select: { toAt: true } });
-      const verdict = this.#judge(before?.toAt ?? last, beat, at);
+      const before = await tx.rentalGap.findFirst({ where: { rentalId: rental.id, toAt: { gt: dateOfSecond(ceilSecond(facts.last)) } }, orderBy: { toAt: 'desc' }, select: { toAt: true } });
+      const verdict = this.#judge(before ? { last: before.toAt } : facts, beat, at);
       if (verdict.kind !== 'gap') return [];
       await insertGap(tx, rental.id, verdict.from, verdict.to, causeOf(beat, verdict));
       return await recomputeDeadlines(tx, rental.renterId, verdict.to);

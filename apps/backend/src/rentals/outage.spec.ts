@@ -132,6 +132,21 @@ describe('when Redis loses everything', () => {
     await lawful();
   });
 
+  it('an instance whose tunnel was down then is not billed for that time', async () => {
+    const { renter, id } = await running();
+    await world.pass(60, [id]);
+    await world.app.app.get(Settler).settleOf(renter.id, world.clock.now());
+    world.seconds(40);
+    await world.app.app.get(ControlOutage).tick();
+    await world.app.app.get(Redis).client.flushall();
+    world.seconds(4);
+    await world.beat([id], 1);
+    await world.pass(20, [id]);
+    await world.destroy(renter, id);
+    expect((await row(id)).billedSeconds).toBe(81n);
+    await lawful();
+  });
+
   it('an end while it is away is billed to the moment', async () => {
     const { renter, id } = await running();
     await world.pass(50, [id]);
