@@ -163,7 +163,7 @@ export class Agent {
       backendUrl: config.backendUrl,
       hostApiKey: config.hostApiKey,
       nodeId: node.node_id,
-      handlers: serverHandlers({ identity, nodeId: node.node_id, agentVersion: AGENT_VERSION, store, loop: this.loop, engine, tunnels: this.tunnels, log }),
+      handlers: serverHandlers({ identity, nodeId: node.node_id, agentVersion: AGENT_VERSION, store, loop: this.loop, engine, tunnels: this.tunnels, log, challengedBy: () => this.connection.challengedBy }),
       log,
       onConnect: () => this.heartbeats.start(),
       onProven: () => this.proven(),

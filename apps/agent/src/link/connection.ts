@@ -33,6 +33,7 @@ const Told = z.object({ code: z.string().max(100), detail: z.string().max(500).o
 export class Connection {
   private readonly socket: Socket;
   private isProven = false;
+  private challenger: string | null = null;
   private closed = false;
   private redialMs = FIRST_REDIAL_MS;
   private proofTimer: NodeJS.Timeout | undefined;
@@ -70,6 +71,11 @@ export class Connection {
     return this.socket.connected && this.isProven;
   }
 
+  /** The market that the server said it is when it challenged us on this connection. */
+  get challengedBy(): string | null {
+    return this.challenger;
+  }
+
   /** Sends and waits for the parsed ack; rejects when there is none in time or it is not one. */
   async send<K extends FromAgent>(name: K, payload: z.input<(typeof agentMessages)[K]['payload']>): Promise<AckOf<K>> {
     const answer: unknown = await this.socket.timeout(ACK_TIMEOUT_MS).emitWithAck(name, payload);
@@ -84,6 +90,7 @@ export class Connection {
     });
     this.socket.on('disconnect', (reason) => {
       this.isProven = false;
+      this.challenger = null;
       clearTimeout(this.proofTimer);
       log.warn({ reason }, 'connection to the market lost');
       onDisconnect(reason);
@@ -132,6 +139,7 @@ export class Connection {
     const { handlers, log } = this.options;
     const parsed = agentMessages[name].payload.safeParse(raw);
     if (!parsed.success) return { ok: false, problem: makeProblem('invalid_request', { errors: fieldErrors(parsed.error) }) };
+    if (name === 'challenge') this.challenger = (parsed.data as Payload<'challenge'>).cluster_id;
     this.noteProof(name);
     try {
       return await handlers[name](parsed.data as Payload<K>);

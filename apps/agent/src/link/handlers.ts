@@ -4,7 +4,7 @@ import { bootId, bootSeconds } from '../boot-clock.js';
 import type { Engine } from '../docker/types.js';
 import type { NodeIdentity } from '../identity.js';
 import type { DesiredStore } from '../loop/desired-store.js';
-import { type DesiredDoc, type Merge, mergeDesiredState, mergeDrain, mergeStart, mergeStop, type Moment } from '../loop/desired.rules.js';
+import { type DesiredDoc, foreignOrder, type Merge, mergeDesiredState, mergeDrain, mergeStart, mergeStop, type Moment } from '../loop/desired.rules.js';
 import type { Loop } from '../loop/loop.js';
 import type { Tunnels } from '../tunnel/types.js';
 import type { ServerHandlers } from './connection.js';
@@ -18,6 +18,8 @@ export interface HandlerParts {
   engine: Engine;
   tunnels: Tunnels;
   log: Logger;
+  /** The market that challenged the connection; null before it has. */
+  challengedBy: () => string | null;
 }
 
 const moment = (): Moment => ({ bootId: bootId(), bootS: bootSeconds() });
@@ -35,9 +37,10 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
     parts.loop.told();
     return OK;
   };
-  const applySpecs = async (specs: readonly InstanceSpec[], merge: (doc: DesiredDoc, now: Moment) => Merge) => {
+  const applyOrder = (merge: (doc: DesiredDoc, now: Moment) => Merge) => apply((doc, now) => foreignOrder(doc, parts.challengedBy()) ?? merge(doc, now));
+  const withPorts = async (specs: readonly InstanceSpec[], merged: () => ReturnType<typeof apply>) => {
     const errors = specs.flatMap(portErrors);
-    return errors.length > 0 ? { ok: false as const, problem: makeProblem('invalid_request', { errors }) } : apply(merge);
+    return errors.length > 0 ? { ok: false as const, problem: makeProblem('invalid_request', { errors }) } : merged();
   };
   return {
     challenge: async ({ nonce }) => ({
@@ -47,10 +50,10 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
       agent_version: parts.agentVersion,
       boot_id: bootId(),
     }),
-    desired_state: (message) => applySpecs(message.instances, (doc, now) => mergeDesiredState(doc, message, now)),
-    start_instance: (message) => applySpecs([message], (doc, now) => mergeStart(doc, message, now)),
-    stop_instance: (message) => apply((doc, now) => mergeStop(doc, message, now)),
-    drain_node: ({ generation }) => apply((doc) => mergeDrain(doc, generation)),
+    desired_state: (message) => withPorts(message.instances, () => apply((doc, now) => mergeDesiredState(doc, message, now))),
+    start_instance: (message) => withPorts([message], () => applyOrder((doc, now) => mergeStart(doc, message, now))),
+    stop_instance: (message) => applyOrder((doc, now) => mergeStop(doc, message, now)),
+    drain_node: ({ generation }) => applyOrder((doc) => mergeDrain(doc, generation)),
     tunnel_token: async ({ token }) => {
       await parts.tunnels.setToken(token);
       return OK;

@@ -56,6 +56,12 @@ function refusal(doc: DesiredDoc, clusterId: string | undefined, generation: num
   return null;
 }
 
+/** An order that does not name its market comes from the one that challenged this connection; null when that is ours. */
+export function foreignOrder(doc: DesiredDoc, challengedBy: string | null): Merge | null {
+  const reason = challengedBy === null ? 'the market has not said which one it is' : refusal(doc, challengedBy, undefined);
+  return reason === null ? null : { kind: 'refused', reason };
+}
+
 /**
  * The whole state of the node. What it no longer mentions is kept as it was, an order to remove too: nothing is deleted or
  * spared by omission. What it orders absent is no longer wanted.

@@ -2,7 +2,7 @@ import type { InstanceSpec } from '@muster/shared-types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ObservedInstance } from '../docker/types.js';
-import { type DesiredDoc, emptyDoc, forCluster, mergeDesiredState, mergeStart, mergeStop, type WantedInstance, withoutGone } from './desired.rules.js';
+import { type DesiredDoc, emptyDoc, forCluster, foreignOrder, mergeDesiredState, mergeStart, mergeStop, type WantedInstance, withoutGone } from './desired.rules.js';
 import { type Observed, plan, type Step } from './plan.rules.js';
 import { stateOf, updatesOf } from './status.rules.js';
 
@@ -187,6 +187,12 @@ describe('the desired document', () => {
     ['an older generation', { ...message, generation: 4 }],
   ])('refuses %s, even an order to remove', (_, old) => {
     expect(mergeDesiredState(doc(wanted(B)), { ...old, absent: [absent(B)] }, now).kind).toBe('refused');
+  });
+
+  it('takes an order that names no market only from the one it belongs to', () => {
+    expect(foreignOrder(doc(), CLUSTER)).toBeNull();
+    expect(foreignOrder(doc(), A)).toMatchObject({ kind: 'refused' });
+    expect(foreignOrder(doc(), null)).toMatchObject({ kind: 'refused' });
   });
 
   it('an older stop or start is refused', () => {
