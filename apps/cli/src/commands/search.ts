@@ -38,7 +38,8 @@ async function search({ io, config }: CliContext, options: SearchOptions): Promi
       ...(options.minCpu && { min_cpu_cores: options.minCpu }),
     },
   });
-  await remember(config, 'offers', page.items.map((offer) => offer.id));
+  // A search that finds nothing leaves the numbers of the one before it.
+  if (page.items.length > 0) await remember(config, 'offers', page.items.map((offer) => offer.id));
   if (io.json) return sayJson(io, { items: page.items, next: page.next });
   if (page.items.length === 0) return say(io, emptyWords(options));
   say(io, table(io, COLUMNS, page.items.map(rowOf)));
