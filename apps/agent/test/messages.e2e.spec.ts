@@ -4,6 +4,7 @@ import { agentMessages, type FromServer, type InstanceSpec, problems } from '@mu
 import { engineObstacle } from '@muster/testkit/engine/engine-place';
 import { testInstanceSpec } from '@muster/testkit/engine/instance-spec';
 import fc from 'fast-check';
+import { until } from '@muster/testkit/engine/until';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ECHO_COMMAND, OPEN_MS, TestHost } from './support/host.js';
 
@@ -53,6 +54,7 @@ describe.skipIf(obstacle !== null)(`what a host does with messages${obstacle ===
   );
 
   it('answers every message with a problem that has a code, and changes nothing', async () => {
+    await until('it is on the disk that it has run', async () => JSON.stringify((await state()).doc).includes('"ran":true'));
     const before = await state();
     const pid = host.agent?.pid;
     await fc.assert(fc.asyncProperty(message, async ([name, data]) => expectRefused(await host.market.sendRaw(name, data))), { numRuns: RUNS });
