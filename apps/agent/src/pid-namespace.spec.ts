@@ -18,8 +18,8 @@ afterEach(() => {
 });
 
 async function imitate(prefix: readonly string[]): Promise<void> {
-  const [command = '', ...args] = [...prefix, 'bash', '-c', IMITATION, mark];
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const args = [...prefix, 'bash', '-c', IMITATION, mark];
+  const child = spawn('env', args, { stdio: ['ignore', 'pipe', 'ignore'] });
   started.push(child);
   await new Promise((resolve, reject) => child.once('error', reject).stdout.once('data', resolve));
 }
