@@ -27,7 +27,6 @@ export function openApiDocument(): Json {
   const problem = components.add(Problem, 'output');
   return {
     openapi: '3.1.0',
-    jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
     info: info(),
     servers: [{ url: '/' }],
     tags: [...new Set(Object.values(operations).map((spec) => spec.tag))].map((name) => ({ name })),
