@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { enginePaths } from '@muster/agent/docker/engine-paths';
 import { MarketClient } from '@muster/client';
 import { identify, isRunning, type ProcessIdentity } from '@muster/local-services';
 import pg from 'pg';
@@ -9,7 +10,7 @@ import { z } from 'zod';
 import { type Caches, findCaches, REPOSITORY } from './caches.js';
 import { NOTHING, remainsOf, type Remains } from './remains.js';
 import { must, run, type Ran } from './run.js';
-import { until } from './until.js';
+import { figure, until } from './until.js';
 
 const CLI = join(REPOSITORY, 'apps/cli/dist/main.js');
 const HOME_PREFIX = 'muster-e2e-';
@@ -136,15 +137,16 @@ export class Market {
     return z.object({ pid: z.number() }).parse(JSON.parse(readFileSync(join(this.home, 'agent/frpc/frpc.json'), 'utf8'))).pid;
   }
 
+  /** Where the host's own engine keeps its sockets and pid files. */
+  get runDir(): string {
+    return enginePaths({ musterHome: this.home, stateDir: join(this.home, 'agent'), bridge: '', subnet: '', poolGb: 0 }).runDir;
+  }
+
   /** pid of the engine's dockerd. */
   async dockerdPid(): Promise<number> {
-    for (const name of await readdir('/run/muster')) {
-      const folder = join('/run/muster', name);
-      const config = await readFile(join(folder, 'daemon.json'), 'utf8').catch(() => '');
-      const commandLine = await dockerdOf(folder);
-      if (commandLine && (config.includes(this.home) || commandLine.text.includes(this.home))) return commandLine.pid;
-    }
-    throw new Error('no dockerd of this market runs');
+    const pid = Number(await readFile(join(this.runDir, 'dockerd.pid'), 'utf8'));
+    if (!(await identify(pid))) throw new Error('no dockerd of this market runs');
+    return pid;
   }
 
   /** Runs SQL on the market's own database. */
@@ -175,7 +177,7 @@ export class Market {
   async remains(): Promise<Remains> {
     const { ports, bridge } = this.settings();
     const listening = Object.entries(ports).filter(([name]) => name !== 'tunnel_last').map(([, port]) => port);
-    return remainsOf({ home: this.home, bridge, ports: listening });
+    return remainsOf({ home: this.home, bridge, runDir: this.runDir, ports: listening });
   }
 
   /** Takes everything down and removes the folder. Throws, telling what, when something is left on this machine. */
@@ -211,22 +213,18 @@ function environment(home: string, caches: Caches, { env, poolGb = 6 }: MarketOp
   };
 }
 
-const LOOPS_GONE_MS = 20_000;
+/** Long on a machine with a slow disk: the file system behind the device is written out first. */
+const LOOPS_GONE_MS = 90_000;
 
 /** What is left, once no more loop device is on its way out; NOTHING itself when that is nothing. */
 async function settledRemains(look: () => Promise<Remains>): Promise<Remains> {
   let left = await look();
   if (left.loops.length > 0) {
+    const since = Date.now();
     await until('the loop devices to be given back', async () => (left = await look()).loops.length === 0, LOOPS_GONE_MS).catch(() => undefined);
+    figure('loop devices given back after', Date.now() - since);
   }
   return JSON.stringify(left) === JSON.stringify(NOTHING) ? NOTHING : left;
-}
-
-async function dockerdOf(folder: string): Promise<{ pid: number; text: string } | undefined> {
-  const pid = Number(await readFile(join(folder, 'dockerd.pid'), 'utf8').catch(() => ''));
-  if (!pid) return undefined;
-  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : { pid, text };
 }
 
 function tail(file: string): string {

@@ -1,10 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import { must } from './run.js';
 
 export interface Footprint {
   home: string;
   bridge: string;
+  /** Sockets and pid files of the engine; every process of it names it. */
+  runDir: string;
   /** TCP ports that parts of this market listened on. */
   ports: readonly number[];
 }
@@ -14,10 +16,10 @@ export type Remains = Record<'processes' | 'mounts' | 'loops' | 'runFolders' | '
 export const NOTHING: Remains = { processes: [], mounts: [], loops: [], runFolders: [], links: [], tables: [], listeners: [] };
 
 /** Everything of a market that is on this machine beside the files of its own folder. */
-export async function remainsOf({ home, bridge, ports }: Footprint): Promise<Remains> {
+export async function remainsOf({ home, bridge, runDir, ports }: Footprint): Promise<Remains> {
   const [processes, runFolders, mounts, loops, links, tables, sockets] = await Promise.all([
-    processesOf(home),
-    runFoldersOf(home),
+    processesOf([home, runDir]),
+    readdir('/run/muster').catch(() => []),
     readFile('/proc/self/mountinfo', 'utf8'),
     must('losetup', ['-n', '-O', 'BACK-FILE']),
     readdir('/sys/class/net'),
@@ -29,7 +31,7 @@ export async function remainsOf({ home, bridge, ports }: Footprint): Promise<Rem
     processes,
     mounts: lines(mounts).filter((line) => line.includes(`${home}/`)),
     loops: lines(loops).filter((line) => line.includes(`${home}/`)),
-    runFolders,
+    runFolders: runFolders.filter((name) => name === basename(runDir)),
     links: links.filter((link) => link === bridge),
     tables: lines(tables).filter((line) => line.endsWith(`_${bridge}`)),
     listeners: ports.filter((port) => listening.has(port)).map(String),
@@ -38,18 +40,13 @@ export async function remainsOf({ home, bridge, ports }: Footprint): Promise<Rem
 
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
-/** Whoever has the folder among its arguments or in its environment: parts, engine, frpc, shims. */
-async function processesOf(home: string): Promise<string[]> {
+/** Whoever has one of the folders among its arguments or in its environment: parts, engine, frpc, shims. */
+async function processesOf(folders: readonly string[]): Promise<string[]> {
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
   const found = await Promise.all(pids.map(async (pid) => {
     const [commandLine, environment] = await Promise.all(['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '')));
-    return `${commandLine}\0${environment}`.includes(home) ? `${pid} ${commandLine?.replaceAll('\0', ' ').trim()}` : undefined;
+    const words = `${commandLine}\0${environment}`;
+    return folders.some((folder) => words.includes(folder)) ? `${pid} ${commandLine?.replaceAll('\0', ' ').trim()}` : undefined;
   }));
   return found.filter((one) => one !== undefined);
-}
-
-async function runFoldersOf(home: string): Promise<string[]> {
-  const names = await readdir('/run/muster').catch(() => []);
-  const texts = await Promise.all(names.map((name) => readFile(join('/run/muster', name, 'daemon.json'), 'utf8').catch(() => '')));
-  return names.filter((_, index) => texts[index]?.includes(home));
 }

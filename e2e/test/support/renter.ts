@@ -103,13 +103,15 @@ export class Renter {
 export const overSsh = (args: readonly string[], command: string): Promise<Ran> => run('ssh', [...args, command], { withinMs: 60_000 });
 
 /**
- * The bill is final and says: every whole second between start and end but those of its gaps, at the rate, once, and the
- * statement says the same. `gaps`: unbilled stretches, as the market tells them.
+ * The bill is final and says: every whole second between start and end but those that are free, at the rate, once; the
+ * statement says the same, and the whole ledger adds up.
  */
-export async function expectExactBill(renter: Renter, rental: RentalView, unbilledSeconds = 0): Promise<void> {
+export async function expectExactBill(renter: Renter, rental: RentalView): Promise<void> {
   const { billing, start_time: start, end_time: end } = rental;
   if (start === null || end === null) throw new Error('it has no start or no end');
-  const seconds = BigInt(Math.floor((Date.parse(end) - Date.parse(start)) / 1000)) - BigInt(unbilledSeconds);
+  const [startS, endS] = [Math.ceil(Date.parse(start) / 1000), Math.floor(Date.parse(end) / 1000)];
+  const free = (await gapsOf(renter.market, rental.id)).reduce((sum, gap) => sum + Math.max(0, Math.min(gap.to, endS) - gap.from), 0);
+  const seconds = BigInt(endS - startS - free);
   const cost = (parseUsd(billing.dph_total) * seconds) / 3600n;
   expect({ seconds: BigInt(billing.billed_seconds), usd: billing.settled_usd }).toEqual({ seconds, usd: formatUsd(cost) });
   const { items } = await renter.client.call('listStatement', { query: { rental_id: rental.id, limit: 200 } });
