@@ -20,6 +20,8 @@ export interface ProxyStatus {
   name: string;
   phase: string;
   error: string;
+  /** `address:port` behind it. */
+  localAddr: string;
 }
 
 const Definition = z.object({
@@ -32,7 +34,7 @@ const Definition = z.object({
   }),
 });
 const ProxyList = z.object({ proxies: z.array(z.unknown()).nullish() });
-const StatusList = z.record(z.string(), z.array(z.object({ name: z.string(), status: z.string(), err: z.string().default('') })).nullable());
+const StatusList = z.record(z.string(), z.array(z.object({ name: z.string(), status: z.string(), err: z.string().default(''), local_addr: z.string().default('') })).nullable());
 
 export interface AdminAccess {
   port: number;
@@ -61,7 +63,7 @@ export class StoreApi {
   /** The status of every proxy that the present session knows; empty while there is no session. */
   async status(): Promise<ProxyStatus[]> {
     const byType = expected(StatusList, (await this.call('GET', '/api/status')) ?? {});
-    return (byType['tcp'] ?? []).map((proxy) => ({ name: proxy.name, phase: proxy.status, error: proxy.err }));
+    return (byType['tcp'] ?? []).map((proxy) => ({ name: proxy.name, phase: proxy.status, error: proxy.err, localAddr: proxy.local_addr }));
   }
 
   async create(proxy: StoredProxy): Promise<void> {
@@ -76,6 +78,11 @@ export class StoreApi {
   /** Fine when there is no such proxy. */
   async remove(name: string): Promise<void> {
     await this.call('DELETE', `/api/store/proxies/${encodeURIComponent(name)}`, undefined, [404]);
+  }
+
+  /** Makes the present session run exactly what is stored, whatever it has missed. Cuts nothing that is right already. */
+  async reload(): Promise<void> {
+    await this.call('GET', '/api/reload');
   }
 
   private async call(method: string, path: string, body?: unknown, alsoFine: readonly number[] = []): Promise<unknown> {

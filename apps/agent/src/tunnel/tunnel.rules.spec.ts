@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { proxyName } from '@muster/shared-types';
 import type { StoredProxy } from './store-api.js';
-import { describeTunnels, planRental, restartDelayMs, retryDelayMs } from './tunnel.rules.js';
+import { describeTunnels, missedBySession, planRental, restartDelayMs, retryDelayMs } from './tunnel.rules.js';
 import type { TunnelMapping } from './types.js';
 
 const stored = (port: number, rentalId = 'mine', localIp = '10.0.0.2'): StoredProxy => ({
@@ -52,7 +52,7 @@ describe('describeTunnels', () => {
     ['check failed', 'error'],
     ['a phase of a later frp', 'starting'],
   ])('%s is %s', (phase, status) => {
-    const [tunnel] = describeTunnels([stored(1)], [{ name: 'p1', phase, error: 'why' }]);
+    const [tunnel] = describeTunnels([stored(1)], [{ name: 'p1', phase, error: 'why', localAddr: '' }]);
     expect(tunnel).toMatchObject({ rentalId: 'mine', containerPort: 22, publicPort: 1, localIp: '10.0.0.2', status });
     expect(tunnel?.error).toBe(status === 'error' ? 'why' : undefined);
   });
@@ -60,6 +60,19 @@ describe('describeTunnels', () => {
   it('waits for a session, and leaves out what is not ours', () => {
     expect(describeTunnels([stored(1)], [])).toMatchObject([{ status: 'starting' }]);
     expect(describeTunnels([stored(1, '')], [])).toEqual([]);
+  });
+});
+
+describe('missedBySession', () => {
+  const run = (name: string, localAddr = '10.0.0.2:22') => ({ name, phase: 'running', error: '', localAddr });
+
+  it.each([
+    ['nothing', [stored(1)], [run('p1')], []],
+    ['what is stored and not run', [stored(1), stored(2)], [run('p1')], ['p2']],
+    ['what is run and not stored', [stored(1)], [run('p1'), run('p2')], ['p2']],
+    ['what is run with another address', [stored(1)], [run('p1', '10.0.0.3:22')], ['p1']],
+  ])('%s', (_, held, statuses, expected) => {
+    expect(missedBySession(held, statuses)).toEqual(expected);
   });
 });
 

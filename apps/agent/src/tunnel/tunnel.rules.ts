@@ -51,6 +51,17 @@ export function describeTunnels(stored: readonly StoredProxy[], statuses: readon
   });
 }
 
+/**
+ * Names of proxies that the session runs other than they are stored, or not at all, or though they are not stored. frpc
+ * reads the store when a login has succeeded and takes changes only a moment later: one that comes in between is
+ * stored, and reaches no session.
+ */
+export function missedBySession(stored: readonly StoredProxy[], statuses: readonly ProxyStatus[]): string[] {
+  const wanted = new Map(stored.map((proxy) => [proxy.name, `${proxy.localIp}:${proxy.localPort}`]));
+  const run = new Map(statuses.map((status) => [status.name, status.localAddr]));
+  return [...new Set([...wanted.keys(), ...run.keys()])].filter((name) => wanted.get(name) !== run.get(name));
+}
+
 /** frp's phases: `new`, `wait start`, `start error`, `running`, `check failed`, `closed`. */
 function toStatus(phase: string | undefined): TunnelStatus {
   if (phase === 'running') return 'running';

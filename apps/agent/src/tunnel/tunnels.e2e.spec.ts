@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -97,6 +97,19 @@ class TestNode {
     return JSON.parse(await readFile(join(this.folder, 'frpc.json'), 'utf8')) as { pid: number; admin_port: number; admin_password: string };
   }
 
+  /** frpc takes over another configuration, and finds its own again when it is asked to read it the next time. */
+  async reloadWith(change: (config: string) => string): Promise<void> {
+    const { admin_port: port, admin_password: password } = await this.record();
+    const file = join(this.folder, 'frpc.toml');
+    const config = await readFile(file, 'utf8');
+    await writeFile(file, change(config));
+    try {
+      await new StoreApi({ port, password }).reload();
+    } finally {
+      await writeFile(file, config);
+    }
+  }
+
   status = async (): Promise<string[]> => ((await this.tunnels.observe()) ?? []).map((tunnel) => tunnel.status);
 
   async end(): Promise<void> {
@@ -107,7 +120,14 @@ class TestNode {
 }
 
 /** A client through the public port; an early EOF or a refusal is "not yet". */
-const reach = (port: number): Promise<EchoClient> => until(`port ${port} greets`, () => EchoClient.open(port), 60_000);
+async function reach(port: number): Promise<EchoClient> {
+  try {
+    return await until(`port ${port} greets`, () => EchoClient.open(port), 60_000);
+  } catch (error) {
+    const held = await Promise.all(nodes.map(async (node) => ({ node: node.nodeId, connected: node.tunnels.connected(), tunnels: await node.tunnels.observe(), refused: refusals(node.nodeId) })));
+    throw new Error(`port ${port} does not greet: ${JSON.stringify(held)}`, { cause: error });
+  }
+}
 const unreachable = (port: number): Promise<true> => until(`port ${port} is closed`, async () => !(await EchoClient.open(port)), 60_000);
 const refusals = (nodeId: string): string[] =>
   server.gateLog().filter((line) => line['msg'] === 'refused' && line['node_id'] === nodeId).map((line) => String(line['reason']));
@@ -180,6 +200,21 @@ describe('a node with its tunnels', { timeout: TEST_MS }, () => {
     await node.tunnels.setToken(await rotated.mint(node.nodeId, server.gateUrl));
     await node.open();
     (await reach(node.port)).close();
+  });
+
+  it('a session that does not run what is stored is told again, and nothing that runs is cut', async () => {
+    const node = await TestNode.join({ portCount: 3 });
+    const [kept = 0, missed = 0, left = 0] = node.ports;
+    await node.open([kept, missed]);
+    const client = await reach(kept);
+    (await reach(missed)).close();
+    await node.reloadWith((config) => `start = ["${proxyName(kept)}", "${proxyName(left)}"]\n${config}
+[[proxies]]\nname = "${proxyName(left)}"\ntype = "tcp"\nlocalIP = "127.0.0.1"\nlocalPort = ${echo.port}\nremotePort = ${left}\n`);
+    (await reach(missed)).close();
+    await unreachable(left);
+    expect(await node.status()).toEqual(['running', 'running']);
+    expect(await client.echoes('untouched')).toBe(true);
+    client.close();
   });
 
   it('keeps its secrets to itself', async () => {

@@ -3,7 +3,7 @@ import { Frpc } from './frpc.js';
 import { establishedTo } from './process-facts.js';
 import { StoreApi, type ProxyStatus } from './store-api.js';
 import { TokenFile } from './token-file.js';
-import { MIN_LIFE_MS, describeTunnels, planRental, restartDelayMs, retryDelayMs, type StoreStep } from './tunnel.rules.js';
+import { MIN_LIFE_MS, describeTunnels, missedBySession, planRental, restartDelayMs, retryDelayMs, type StoreStep } from './tunnel.rules.js';
 import { TunnelError, type ObservedTunnel, type TunnelMapping, type TunnelServer, type Tunnels } from './types.js';
 
 const WATCH_EVERY_MS = 400;
@@ -46,6 +46,7 @@ class NodeTunnels implements Tunnels {
   private failures = 0;
   private nextStartMs = 0;
   private lastAnswerMs = 0;
+  private missed = new Set<string>();
   private readonly refused = new Map<string, { attempts: number; atMs: number }>();
 
   constructor(options: TunnelOptions) {
@@ -152,6 +153,7 @@ class NodeTunnels implements Tunnels {
     if (!api || !statuses) return this.judgeSilence();
     await this.judge(statuses);
     await this.repost(api, statuses);
+    if (this.up) await this.mend(api);
   }
 
   /** frpc needs a token before its first login; it starts when there is one and the pause after a failure is over. */
@@ -194,6 +196,17 @@ class NodeTunnels implements Tunnels {
     if (performance.now() - this.lastAnswerMs < this.silentLimitMs) return;
     this.log.error('frpc is alive but does not answer; it is replaced');
     await this.frpc.end();
+  }
+
+  /** What a session has missed at two looks it will never take by itself: the present one is given its proxies anew. */
+  private async mend(api: StoreApi): Promise<void> {
+    const statuses = await api.status();
+    const missed = missedBySession(await api.list(), statuses);
+    const lasting = missed.filter((name) => this.missed.has(name));
+    this.missed = new Set(missed);
+    if (lasting.length === 0) return;
+    this.log.warn({ proxies: lasting }, 'the session does not run what is stored; it is told again');
+    await api.reload();
   }
 
   /** A refused proxy would be retried by frpc only after 30 s: the gate may be back, or know the port, long before. */
