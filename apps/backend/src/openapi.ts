@@ -54,7 +54,7 @@ function operationObject(name: string, spec: OperationSpec, components: Componen
     operationId: name,
     summary: spec.summary,
     tags: [spec.tag],
-    ...(spec.auth.kind === 'public' ? { security: [] } : { security: security(spec) }),
+    ...(isOpen(spec) ? { security: [] } : { security: security(spec) }),
     'x-muster-auth': spec.auth.kind === 'user' ? `user:${spec.auth.scope}` : spec.auth.kind,
     'x-muster-owner': spec.owner,
     parameters: [...parameters('path', spec.params, components), ...parameters('query', spec.query, components), ...idempotencyKey(spec)],
@@ -109,7 +109,7 @@ function failure(codes: ProblemCode[]): Json {
 /** Every problem this operation can answer with. */
 export function problemsOf(spec: OperationSpec): ProblemCode[] {
   const found = new Set<ProblemCode>([...spec.problems, ...ALWAYS]);
-  if (spec.auth.kind !== 'public') for (const code of ['unauthenticated', 'session_expired', 'forbidden'] as const) found.add(code);
+  if (!isOpen(spec)) for (const code of ['unauthenticated', 'session_expired', 'forbidden'] as const) found.add(code);
   if (spec.auth.kind === 'user' || spec.auth.kind === 'operator') found.add('scope_missing');
   if (spec.params || spec.query || spec.body || spec.idempotent) found.add('invalid_request');
   if (spec.body) for (const code of ['payload_too_large', 'unsupported_media_type'] as const) found.add(code);
@@ -167,4 +167,9 @@ function pointed(value: unknown, io: 'input' | 'output'): unknown {
     if (key === '$ref' && typeof inner === 'string') return [key, LOCAL + nameFor(inner.replace(/^#\/\$defs\//, ''), io)];
     return [key, pointed(inner, io)];
   }));
+}
+
+/** Needs no credential in the header: public, or the link itself is the credential. */
+function isOpen(spec: OperationSpec): boolean {
+  return spec.auth.kind === 'public' || spec.auth.kind === 'signed_link';
 }

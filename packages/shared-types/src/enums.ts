@@ -63,7 +63,7 @@ export type RentalEndReason = z.infer<typeof RentalEndReason>;
 export const TransactionType = z.enum(['CREDIT', 'DEBIT']);
 export type TransactionType = z.infer<typeof TransactionType>;
 
-export const AccountKind = z.enum(['prepaid', 'earnings', 'payments_in', 'platform_fee']);
+export const AccountKind = z.enum(['prepaid', 'earnings', 'payments_in', 'platform_fee', 'escrow']);
 export type AccountKind = z.infer<typeof AccountKind>;
 
 export const TransferState = z.enum(['pending', 'posted', 'voided']);
@@ -71,3 +71,36 @@ export type TransferState = z.infer<typeof TransferState>;
 
 export const ApiKeyScope = z.enum(['read', 'rent', 'host', 'account']);
 export type ApiKeyScope = z.infer<typeof ApiKeyScope>;
+
+/** Derived from a job's tasks. */
+export const JobStatus = z.enum(['pending', 'scheduled', 'running', 'verifying', 'completed', 'failed', 'cancelled']);
+export type JobStatus = z.infer<typeof JobStatus>;
+/** The words of other task marketplaces for the same states. */
+export const JOB_STATUS_WORDS = {
+  pending: 'Created',
+  scheduled: 'Scheduled',
+  running: 'InProgress',
+  verifying: 'InProgress',
+  completed: 'Done',
+  failed: 'Failed',
+  cancelled: 'Failed',
+} as const satisfies Record<JobStatus, string>;
+
+/** `open`: no report yet. `quorum_pending`: reports, no agreement yet. `disputed`: no agreement among the first copies; more are made. */
+export const TaskStatus = z.enum(['open', 'quorum_pending', 'disputed', 'final', 'failed', 'cancelled']);
+export type TaskStatus = z.infer<typeof TaskStatus>;
+
+export const ExecutionStatus = z.enum(['ready', 'leased', 'running', 'reported', 'expired', 'errored', 'unneeded']);
+export type ExecutionStatus = z.infer<typeof ExecutionStatus>;
+
+/** `late_valid`: agreed with a result that was final already; paid like `valid`. */
+export const ExecutionVerdict = z.enum(['none', 'valid', 'invalid', 'late_valid']);
+export type ExecutionVerdict = z.infer<typeof ExecutionVerdict>;
+
+/** What the copies of one task must not share. `owner` is the stricter. */
+export const DistinctBy = z.enum(['owner', 'node']);
+export type DistinctBy = z.infer<typeof DistinctBy>;
+
+/** How a node takes part: an agent on a socket, or a program that only speaks HTTP (jobs only, never rentals). */
+export const NodeTransport = z.enum(['socket', 'http']);
+export type NodeTransport = z.infer<typeof NodeTransport>;

@@ -39,3 +39,31 @@ export const DEFAULT_PRICES = {
   ramGibHour: 5_000n,
   diskGbMonth: 100_000n,
 } as const;
+
+/** Batch jobs, where the submitter says nothing. */
+export const JOB_DEFAULTS = { redundancy: 3, consensus: 2, maxCopies: 7, timeoutS: 300, memoryMb: 512, cpu: 1, diskGb: 1 } as const;
+export const JOB_LIMITS = {
+  tasks: 100_000,
+  inputs: 100,
+  /** All inline inputs of a job together count against the body limit as well. */
+  inlineInputChars: 4_000_000,
+  /** Standard output as a result: 1 MiB of bytes, at most 4/3 of that as base64. */
+  resultBytes: 1_048_576,
+  resultChars: 1_400_000,
+  logChars: 65_536,
+  outputBytes: 1_073_741_824,
+  outputFiles: 10_000,
+  inputBytes: 10_737_418_240,
+  reportsPerBatch: 200,
+  executionsPerFrame: 200,
+} as const;
+/** A lease without a heartbeat that names its execution ends after this long. */
+export const EXECUTION_LEASE_S = 30;
+export const HTTP_WORKER_BEAT_S = 30;
+export const HTTP_WORKER_LEASE_S = 90;
+export const HTTP_WORKER_POLL_S = 10;
+/** Safety pass of the scheduler; events wake it sooner. */
+export const SCHEDULER_PASS_MS = 5_000;
+/** One credit is this many micro-dollars. */
+export const MICRO_PER_CREDIT = 1_000n;
+export const REPUTATION = { agree: 5, disagree: -10, offline: -20, brokenRental: -15, rentalDay: 1 } as const;

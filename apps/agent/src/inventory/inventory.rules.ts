@@ -43,6 +43,7 @@ export function buildInventory({ machine, gpus, engine, poolBytes, images, prefl
     },
     isolation: isolationOf({ runc: engine?.runc ?? null, toolkit: machine.toolkit, hasGpus: gpus.gpus.length > 0 }),
     images: [...new Set(images)].filter((name) => name.length <= 500).slice(0, 500),
+    capabilities: [],
     preflight: preflight.slice(0, 100),
     agent_version,
   };

@@ -58,6 +58,8 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
       await parts.tunnels.setToken(token);
       return OK;
     },
+    run_tasks: async () => ({ ok: false as const, problem: makeProblem('unavailable') }),
+    cancel_tasks: async () => ({ ok: false as const, problem: makeProblem('unavailable') }),
     log_request: async ({ rental_id, tail_lines }) => {
       const { text, truncated } = await parts.engine.logs(rental_id, tail_lines);
       return { ok: true, text: text.slice(-1_000_000), truncated };

@@ -38,6 +38,8 @@ export class Handlers {
       const applied = await this.progress.applyInstanceUpdate(session.proof.nodeId, payload);
       return applied.ok ? OK : applied;
     },
+    task_update: async () => fail('unavailable'),
+    task_results: async () => fail('unavailable'),
     goodbye: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.#goodbye(nodeId, payload.reason)),
   };
 

@@ -40,7 +40,7 @@ export class Prove {
   async #check(ownerId: string, nodeId: string, statement: string, signature: string): Promise<Result<Proof>> {
     const node = await this.db.client.hostNode.findFirst({ where: { id: nodeId, ownerId }, select: { publicKey: true, lifecycle: true } });
     if (!node) return fail('not_found', { detail: 'This account has no such node' });
-    if (!provesKey(node.publicKey, statement, signature)) return fail('bad_signature');
+    if (node.publicKey === null || !provesKey(node.publicKey, statement, signature)) return fail('bad_signature');
     if (node.lifecycle === 'retired' && !(await this.#holdsRentals(nodeId))) return fail('action_not_allowed', { detail: 'This node was retired' });
     const { connectionEpoch } = await this.db.client.hostNode.update({ where: { id: nodeId }, data: { connectionEpoch: { increment: 1 } }, select: { connectionEpoch: true } });
     return ok({ nodeId, ownerId, epoch: connectionEpoch });

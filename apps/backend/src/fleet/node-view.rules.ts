@@ -9,7 +9,7 @@ const Location = z.object({ country: z.string().nullish() }).catch({});
 /** What stands in place of an inventory that this version cannot read, e.g. of a row written by hand. */
 const EMPTY_INVENTORY: Inventory = {
   hostname: '', os: '', kernel: '', arch: '', boot_id: '', cpu_name: '', cpu_cores: 1, cpu_ram_mb: 1, disk_gb: 0, gpus: [], driver_version: null,
-  cuda_max_good: null, docker: null, isolation: 'basic', images: [], preflight: [], agent_version: '',
+  cuda_max_good: null, docker: null, isolation: 'basic', images: [], capabilities: [], preflight: [], agent_version: '',
 };
 
 /** The stored inventory of a node. */

@@ -5,7 +5,7 @@ import { Db } from './db.js';
 import { pendingMigrations } from './migrations.js';
 import { Operation } from './operation.js';
 import { Redis } from './redis.js';
-import { nodesByStatus, rentalsByStatus } from './status-counts.js';
+import { capacityOnline, consensusRate, jobsByStatus, nodesByStatus, rentalsByStatus } from './status-counts.js';
 import { VERSION } from './version.js';
 
 const PATIENCE_MS = 2_000;
@@ -34,14 +34,17 @@ export class HealthController {
   @Operation(operations.stats)
   async stats(): Promise<OperationOutput<typeof operations.stats>> {
     const { gpu, user } = this.db.client;
-    const [nodes, rentals, total, rented, users] = await Promise.all([
+    const [nodes, rentals, jobs, consensus_rate, capacity, total, rented, users] = await Promise.all([
       nodesByStatus(this.db),
       rentalsByStatus(this.db),
+      jobsByStatus(this.db),
+      consensusRate(this.db),
+      capacityOnline(this.db),
       gpu.count(),
       gpu.count({ where: { rentalId: { not: null } } }),
       user.count(),
     ]);
-    return { nodes, gpus: { total, rented }, rentals, users, as_of: this.clock.now().toISOString() };
+    return { nodes, gpus: { total, rented }, rentals, jobs, consensus_rate, capacity, users, as_of: this.clock.now().toISOString() };
   }
 
   async #postgres(): Promise<string> {

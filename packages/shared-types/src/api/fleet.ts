@@ -36,8 +36,8 @@ export const fleetOperations = {
     status: 200, response: HeartbeatAck, problems: ['not_found'],
   }),
   listNodes: operation({
-    method: 'GET', path: '/api/v1/nodes', tag: 'fleet', summary: 'Nodes of this account',
-    auth: { kind: 'user', scope: 'read' }, owner: 'self', query: z.object({ ...pageQuery }),
+    method: 'GET', path: '/api/v1/nodes', tag: 'fleet', summary: 'Nodes of this account, or with `of=market` every node that is online or listed',
+    auth: { kind: 'user', scope: 'read' }, owner: 'self', query: z.object({ ...pageQuery, of: z.enum(['mine', 'market']).default('mine') }),
     status: 200, response: pageOf(NodeSummary), problems: [],
   }),
   getNode: operation({

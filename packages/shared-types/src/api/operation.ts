@@ -6,13 +6,15 @@ export type AuthRule =
   | { kind: 'public' }
   | { kind: 'user'; scope: 'read' | 'rent' | 'host' | 'account' }
   | { kind: 'host' }
-  | { kind: 'operator' };
+  | { kind: 'operator' }
+  /** A link that the market signed: whoever holds it, until it ends. */
+  | { kind: 'signed_link' };
 
 /**
  * Whose thing the path names. The test that walks every operation with a wrong account reads it:
  * `none` = nothing of anybody's, `self` = only the caller's own rows can appear, otherwise the path names a thing of one owner.
  */
-export type OwnerRule = 'none' | 'self' | 'rental' | 'node' | 'api_key' | 'ssh_key' | 'session';
+export type OwnerRule = 'none' | 'self' | 'rental' | 'node' | 'api_key' | 'ssh_key' | 'session' | 'job' | 'upload';
 
 export interface OperationSpec {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';

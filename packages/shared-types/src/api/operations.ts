@@ -1,5 +1,6 @@
 import { fleetOperations } from './fleet.js';
 import { identityOperations } from './identity.js';
+import { jobOperations } from './jobs.js';
 import { ledgerOperations, marketOperations } from './market.js';
 import { systemOperations } from './system.js';
 
@@ -10,6 +11,7 @@ export const operations = {
   ...fleetOperations,
   ...marketOperations,
   ...ledgerOperations,
+  ...jobOperations,
 } as const;
 export type Operations = typeof operations;
 export type OperationName = keyof Operations;

@@ -13,6 +13,10 @@ export const Stats = z
     gpus: z.object({ total: z.number().int(), rented: z.number().int() }),
     rentals: z.record(z.string(), z.number().int()),
     users: z.number().int(),
+    jobs: z.record(z.string(), z.number().int()),
+    /** Of the tasks decided so far, how many found agreement; null before the first. */
+    consensus_rate: z.number().nullable(),
+    capacity: z.object({ cpu_cores: z.number().int(), cpu_cores_used: z.number().int(), ram_mb: z.number(), ram_mb_used: z.number() }),
     as_of: z.string(),
   })
   .meta({ id: 'Stats' });

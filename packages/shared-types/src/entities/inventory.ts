@@ -54,6 +54,8 @@ export const Inventory = z
     isolation: z.enum(['basic', 'full']),
     /** Images present by reference or local template name, so that a quote can say how soon it starts. */
     images: z.array(z.string().max(500)).max(500),
+    /** Words a job may ask for: `runtime:gvisor`, `model:…`. */
+    capabilities: z.array(z.string().max(200)).max(200).default([]),
     preflight: z.array(PreflightRecord).max(100),
     agent_version: z.string().max(50),
   })

@@ -3,6 +3,8 @@ import { NodeStatus, RentalPhase } from '../enums.js';
 import { Problem } from '../problems.js';
 import { Timestamp, Uuid } from '../units.js';
 import { Inventory } from '../entities/inventory.js';
+import { JOB_LIMITS } from '../numbers.js';
+import { CancelTasks, ExecutionBeat, ExecutionSpec, ReportOutcome, TaskResults, TaskUpdate } from './tasks.js';
 
 /**
  * The agent protocol: Socket.IO namespace `/agent`, websocket only, header `Authorization: Bearer <HOST_API_KEY>`.
@@ -89,6 +91,8 @@ export const Heartbeat = z.object({
   /** The last desired state that was applied. */
   generation: z.number().int().nonnegative().optional(),
   instances: z.array(InstanceBeat).max(512).optional(),
+  /** Executions this node works on; each is named until its report is acked. Extends their leases. */
+  executions: z.array(ExecutionBeat).max(4096).optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
@@ -230,6 +234,8 @@ export const agentMessages = {
   heartbeat: { direction: 'agent_to_server', payload: Heartbeat, ack: HeartbeatAck, since: 1, proven: false },
   inventory: { direction: 'agent_to_server', payload: z.object({ node_id: Uuid, inventory: Inventory }), ack: plainAck, since: 1, proven: true },
   instance_update: { direction: 'agent_to_server', payload: InstanceUpdate, ack: plainAck, since: 1, proven: true },
+  task_update: { direction: 'agent_to_server', payload: TaskUpdate, ack: plainAck, since: 2, proven: true },
+  task_results: { direction: 'agent_to_server', payload: TaskResults, ack: acked({ outcomes: z.array(ReportOutcome) }), since: 2, proven: true },
   goodbye: {
     direction: 'agent_to_server',
     payload: z.object({ node_id: Uuid, reason: z.string().max(200) }),
@@ -248,6 +254,15 @@ export const agentMessages = {
   start_instance: { direction: 'server_to_agent', payload: StartInstance, ack: plainAck, since: 1, proven: true },
   stop_instance: { direction: 'server_to_agent', payload: StopInstance, ack: plainAck, since: 1, proven: true },
   drain_node: { direction: 'server_to_agent', payload: DrainNode, ack: plainAck, since: 1, proven: true },
+  /** Executions leased to this node. Sent again at every connect until they are reported: the agent knows them by id and attempt. */
+  run_tasks: {
+    direction: 'server_to_agent',
+    payload: z.object({ executions: z.array(ExecutionSpec).min(1).max(JOB_LIMITS.executionsPerFrame) }),
+    ack: plainAck,
+    since: 2,
+    proven: true,
+  },
+  cancel_tasks: { direction: 'server_to_agent', payload: CancelTasks, ack: plainAck, since: 2, proven: true },
   tunnel_token: {
     direction: 'server_to_agent',
     payload: z.object({ token: z.string().max(8192), expires_at: Timestamp }),
