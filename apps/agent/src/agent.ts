@@ -92,6 +92,7 @@ const inventoryOf = (machine: Machine, clockOffsetS: number | null): Promise<Inv
   collectInventory({
     engine: machine.engine,
     gpus: machine.gpus,
+    share: machine.config.share,
     poolBytes: machine.poolBytes,
     frpcPath: machine.config.frpcPath,
     policy: { unsafeGpuRuntime: machine.config.unsafeGpuRuntime },

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { OfferShare } from './inventory/offer-share.rules.js';
 
 const flag = z.enum(['true', 'false'], { error: 'must be true or false' }).transform((value) => value === 'true');
 const path = z.string().startsWith('/', 'must be an absolute path');
@@ -18,6 +19,9 @@ const Environment = z.object({
   MUSTER_AGENT_BRIDGE: z.string().regex(/^[a-z][a-z0-9]{1,14}$/, 'must be a short interface name, e.g. mst0').default('mst0'),
   MUSTER_AGENT_SUBNET: z.cidrv4({ error: 'must be an IPv4 network, e.g. 10.213.0.0/16' }).default('10.213.0.0/16'),
   MUSTER_AGENT_POOL_GB: z.coerce.number().int().min(5, 'must be at least 5 (GB)').optional(),
+  /** What this agent offers of the machine at most; more than one agent shares a machine so. */
+  MUSTER_AGENT_CPU: z.coerce.number().int().min(1, 'must be a whole number of vCPUs, e.g. 2').optional(),
+  MUSTER_AGENT_RAM_MB: z.coerce.number().int().min(256, 'must be at least 256 (MiB)').optional(),
   MUSTER_AGENT_MAX_IMAGE_GB: z.coerce.number().positive().default(50),
   MUSTER_AGENT_UNSAFE_GPU_RUNTIME: z.enum(['fail', 'warn']).default('fail'),
   MUSTER_AGENT_DOCKERD: z.string().min(1).optional(),
@@ -47,6 +51,7 @@ export interface AgentConfig {
   bridge: string;
   subnet: string;
   poolGb: number | undefined;
+  share: OfferShare;
   maxImageBytes: number;
   unsafeGpuRuntime: 'fail' | 'warn';
   dockerd: string | undefined;
@@ -83,6 +88,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): AgentConfig {
     bridge: vars.MUSTER_AGENT_BRIDGE,
     subnet: vars.MUSTER_AGENT_SUBNET,
     poolGb: vars.MUSTER_AGENT_POOL_GB,
+    share: { cpus: vars.MUSTER_AGENT_CPU ?? null, ramMb: vars.MUSTER_AGENT_RAM_MB ?? null },
     maxImageBytes: vars.MUSTER_AGENT_MAX_IMAGE_GB * 1e9,
     unsafeGpuRuntime: vars.MUSTER_AGENT_UNSAFE_GPU_RUNTIME,
     dockerd: vars.MUSTER_AGENT_DOCKERD,

@@ -5,11 +5,13 @@ import type { GpuWatch } from './gpu-watch.js';
 import { buildInventory } from './inventory.rules.js';
 import { readMachine, toolVersion } from './machine.js';
 import { preflight } from './preflight.rules.js';
+import type { OfferShare } from './offer-share.rules.js';
 import type { PreflightPolicy } from './preflight-facts.js';
 
 export interface CollectOptions {
   engine: Engine;
   gpus: GpuWatch;
+  share: OfferShare;
   poolBytes: number;
   frpcPath: string;
   policy: PreflightPolicy;
@@ -19,7 +21,7 @@ export interface CollectOptions {
 
 /** Measures the machine and its engine once. */
 export async function collectInventory(options: CollectOptions): Promise<Inventory> {
-  const { engine, gpus, poolBytes, frpcPath, policy, clockOffsetS } = options;
+  const { engine, gpus, share, poolBytes, frpcPath, policy, clockOffsetS } = options;
   const [machine, facts, images, free, frpc] = await Promise.all([
     readMachine(),
     engine.facts(),
@@ -42,5 +44,5 @@ export async function collectInventory(options: CollectOptions): Promise<Invento
     policy,
   );
   const refs = images.flatMap((image) => image.refs.flatMap((ref) => (ref.endsWith(':latest') ? [ref, ref.slice(0, -':latest'.length)] : [ref])));
-  return buildInventory({ machine, gpus: gpus.latest(), engine: facts, poolBytes, images: refs, preflight: records, agent_version: AGENT_VERSION });
+  return buildInventory({ machine, share, gpus: gpus.latest(), engine: facts, poolBytes, images: refs, preflight: records, agent_version: AGENT_VERSION });
 }

@@ -4,13 +4,15 @@ import type { EngineFacts } from '../docker/types.js';
 import type { GpuSnapshot } from './gpu-watch.rules.js';
 import { isolationOf } from './isolation.rules.js';
 import type { MachineFacts } from './machine-facts.js';
-import { GB_BYTES, offeredCpuCores, offeredRamMb } from './offer-share.rules.js';
+import { GB_BYTES, offeredCpuCores, offeredRamMb, type OfferShare, WHOLE_MACHINE, withinShare } from './offer-share.rules.js';
 
 export interface InventoryFacts {
   machine: MachineFacts;
   gpus: GpuSnapshot;
   /** Null while the engine does not answer. */
   engine: EngineFacts | null;
+  /** What this agent was told to offer at most; the whole machine when left out. */
+  share?: OfferShare;
   /** Size of the file system of the engine, in bytes. */
   poolBytes: number;
   /** References and local template names of the images that are here. */
@@ -20,7 +22,7 @@ export interface InventoryFacts {
 }
 
 /** What the machine says it is, in the words and lengths of the contract. Pure. */
-export function buildInventory({ machine, gpus, engine, poolBytes, images, preflight, agent_version }: InventoryFacts): Inventory {
+export function buildInventory({ machine, share = WHOLE_MACHINE, gpus, engine, poolBytes, images, preflight, agent_version }: InventoryFacts): Inventory {
   return {
     hostname: machine.hostname,
     os: machine.os,
@@ -28,8 +30,8 @@ export function buildInventory({ machine, gpus, engine, poolBytes, images, prefl
     arch: machine.arch,
     boot_id: machine.boot_id,
     cpu_name: machine.cpu_name,
-    cpu_cores: offeredCpuCores(machine.cpus, machine.cpu_quota),
-    cpu_ram_mb: offeredRamMb(machine.ram_mb),
+    cpu_cores: withinShare(offeredCpuCores(machine.cpus, machine.cpu_quota), share.cpus),
+    cpu_ram_mb: withinShare(offeredRamMb(machine.ram_mb), share.ramMb),
     disk_gb: sellableDiskGb(poolBytes / GB_BYTES),
     gpus: gpus.gpus.slice(0, 64),
     driver_version: gpus.driver_version,

@@ -19,3 +19,14 @@ export function offeredRamMb(totalMb: number): number {
 export function offeredCpuCores(available: number, quota: number | null): number {
   return Math.max(1, Math.floor(Math.min(available, quota ?? available)));
 }
+
+/** The most that one agent offers of its machine; null = all that the machine has to offer. */
+export interface OfferShare {
+  cpus: number | null;
+  ramMb: number | null;
+}
+
+export const WHOLE_MACHINE: OfferShare = { cpus: null, ramMb: null };
+
+/** Never more than the machine has, whatever share was asked for. */
+export const withinShare = (offered: number, share: number | null): number => (share === null ? offered : Math.min(offered, share));

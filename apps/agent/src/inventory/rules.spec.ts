@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAtLeast, isolationOf, isSafeRunc } from './isolation.rules.js';
-import { offeredCpuCores, offeredRamMb } from './offer-share.rules.js';
+import { offeredCpuCores, offeredRamMb, withinShare } from './offer-share.rules.js';
 
 describe('what a machine offers of itself', () => {
   it.each([
@@ -19,6 +19,12 @@ describe('what a machine offers of itself', () => {
     [4, 16, 4],
     [1, 0.5, 1],
   ])('of %i CPUs under quota %s: %i', (available, quota, offered) => expect(offeredCpuCores(available, quota)).toBe(offered));
+
+  it.each([
+    [2, null, 2],
+    [8, 3, 3],
+    [2, 3, 2],
+  ])('%i under a share of %s: %i', (offered, share, left) => expect(withinShare(offered, share)).toBe(left));
 
   it('more of a bigger machine, and never all of it', () => {
     fc.assert(
