@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DEFAULT_PORTS, PORT_REST_S } from '@muster/shared-types';
+import { DEFAULT_PORTS, DistinctBy, PORT_REST_S } from '@muster/shared-types';
 
 export const ROLES = ['api', 'gateway', 'scheduler', 'settler'] as const;
 export type ServerRole = (typeof ROLES)[number];
@@ -39,6 +39,7 @@ const Environment = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   MUSTER_PORT_REST_S: wholeNumber(0, 30 * 86_400).default(PORT_REST_S),
   MUSTER_ALLOW_OWN_NODE: flag.default(true),
+  MUSTER_DISTINCT_BY: z.enum(DistinctBy.options, 'must be owner or node').default('owner'),
   MUSTER_RATE_LIMIT_PER_MIN: wholeNumber(1, 10_000_000).default(1200),
   MUSTER_SIGN_IN_LIMIT_PER_MIN: wholeNumber(1, 1_000_000).default(20),
   MUSTER_TUNNEL_NAME: z.string().min(1).max(100).default('local'),
@@ -68,6 +69,7 @@ const EXAMPLES: Record<EnvironmentName, string> = {
   LOG_LEVEL: 'info',
   MUSTER_PORT_REST_S: '86400',
   MUSTER_ALLOW_OWN_NODE: 'true',
+  MUSTER_DISTINCT_BY: 'owner',
   MUSTER_RATE_LIMIT_PER_MIN: '1200',
   MUSTER_SIGN_IN_LIMIT_PER_MIN: '20',
   MUSTER_TUNNEL_NAME: 'local',
@@ -111,6 +113,8 @@ export class Config {
   readonly logLevel: string;
   readonly portRestS: number;
   readonly allowOwnNode: boolean;
+  /** What the copies of one task of a job must not share, at least; a job may ask for the stricter. */
+  readonly distinctBy: DistinctBy;
   readonly rateLimitPerMin: number;
   readonly signInLimitPerMin: number;
   readonly tunnel: TunnelConfig;
@@ -130,6 +134,7 @@ export class Config {
     this.logLevel = env.LOG_LEVEL;
     this.portRestS = env.MUSTER_PORT_REST_S;
     this.allowOwnNode = env.MUSTER_ALLOW_OWN_NODE;
+    this.distinctBy = env.MUSTER_DISTINCT_BY;
     this.rateLimitPerMin = env.MUSTER_RATE_LIMIT_PER_MIN;
     this.signInLimitPerMin = env.MUSTER_SIGN_IN_LIMIT_PER_MIN;
     this.tunnel = tunnelConfig(env);
