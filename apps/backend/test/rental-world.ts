@@ -141,9 +141,9 @@ export class RentalWorld {
   }
 }
 
-/** Public ports that nothing else on this machine listens on: test files run side by side. */
+/** Public ports that nothing else on this machine listens on (test files run side by side); the same one may be found twice. */
 async function useFreePorts(app: TestApp, tunnelServerId: string): Promise<void> {
-  const ports = await Promise.all(Array.from({ length: 60 }, () => freePort()));
+  const ports = new Set(await Promise.all(Array.from({ length: 60 }, () => freePort())));
   await app.db.client.tunnelPort.deleteMany({ where: { tunnelServerId } });
-  await app.db.client.tunnelPort.createMany({ data: ports.map((port) => ({ tunnelServerId, port })) });
+  await app.db.client.tunnelPort.createMany({ data: [...ports].map((port) => ({ tunnelServerId, port })) });
 }
