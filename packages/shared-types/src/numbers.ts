@@ -47,9 +47,9 @@ export const JOB_LIMITS = {
   inputs: 100,
   /** All inline inputs of a job together count against the body limit as well. */
   inlineInputChars: 4_000_000,
-  /** Standard output as a result: 1 MiB of bytes, at most 4/3 of that as base64. */
-  resultBytes: 1_048_576,
-  resultChars: 1_400_000,
+  /** Standard output as a result, and as base64. Larger results are files in `/output`. One report stays below the limit of a message. */
+  resultBytes: 262_144,
+  resultChars: 350_000,
   logChars: 65_536,
   outputBytes: 1_073_741_824,
   outputFiles: 10_000,
