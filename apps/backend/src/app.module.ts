@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AgentsModule } from './agents/agents.module.js';
 import { FleetModule } from './fleet/fleet.module.js';
 import { IdentityModule } from './identity/identity.module.js';
+import { JobsModule } from './jobs/jobs.module.js';
 import { LedgerModule } from './ledger/ledger.module.js';
 import { MarketModule } from './market/market.module.js';
 import { PlatformModule } from './platform/platform.module.js';
@@ -9,6 +10,6 @@ import { RentalsModule } from './rentals/rentals.module.js';
 import { TunnelsModule } from './tunnels/tunnels.module.js';
 
 @Module({
-  imports: [PlatformModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule],
+  imports: [PlatformModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule, JobsModule],
 })
 export class AppModule {}

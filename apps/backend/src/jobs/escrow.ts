@@ -1,0 +1,127 @@
+import type { MicroUsd } from '@muster/shared-types';
+import { writeEntries, type NewEntry } from '../audit/entries.js';
+import { ensureAccountsOf, openEscrow, postEscrow, recomputeDeadlines } from '../ledger/for-jobs.js';
+import type { Tx } from '../platform/db.js';
+import { newId } from '../platform/ids.js';
+
+/**
+ * Money of a job: prepaid → escrow when it is submitted, escrow → earnings per valid execution, the rest back to prepaid.
+ * The escrow account's floor is zero and `Job` says what was held, paid and refunded, so escrow = held − paid − refunded ≥ 0.
+ */
+export interface Hold {
+  jobId: string;
+  submitterId: string;
+  amountMicro: MicroUsd;
+  name: string;
+}
+
+/** Sets money aside. The job's row (with `heldMicro`) is written by the caller; the submitter is locked by `lockMoneyOf`. */
+export async function holdForJob(tx: Tx, hold: Hold, now: Date): Promise<void> {
+  await openEscrow(tx, newId(), hold.jobId);
+  if (hold.amountMicro === 0n) return;
+  await postEscrow(tx, 'job_hold', [{ id: newId(), jobId: hold.jobId, ownerId: hold.submitterId, amountMicro: hold.amountMicro, memo: hold.name }], now);
+  await writeEntries(tx, [{ eventType: 'job_held', nodeId: null, jobId: hold.jobId, ownerId: hold.submitterId, amountMicro: hold.amountMicro, data: {} }], now);
+}
+
+export interface ExecutionPay {
+  jobId: string;
+  executionId: string;
+  nodeId: string;
+  /** Owner of the node. */
+  ownerId: string;
+  /** By `executionPay` of price.rules; zero for the submitter's own nodes. */
+  amountMicro: MicroUsd;
+}
+
+/**
+ * Pays executions that were found valid, each at most once: a second pay of the same one throws, and nothing is paid.
+ * One transfer per job and owner, one entry per job and node. Call it in the transaction that sets their verdicts, after
+ * that, with the jobs locked. `HostNode.creditsEarned` (micro-dollars) is moved by the caller with the node's other counters.
+ */
+export async function payExecutions(tx: Tx, pays: readonly ExecutionPay[], now: Date): Promise<void> {
+  const due = pays.filter((pay) => pay.amountMicro > 0n);
+  if (due.length === 0) return;
+  const transfers = grouped(due, (pay) => `${pay.jobId} ${pay.ownerId}`).map((group) => ({ id: newId(), group, ...sumOf(group) }));
+  await ensureAccountsOf(tx, due.map((pay) => pay.ownerId), 'earnings');
+  await postEscrow(tx, 'job_pay', transfers.map(({ id, group, jobId, ownerId, amountMicro }) => ({ id, jobId, ownerId, amountMicro, memo: `${group.length} executions` })), now);
+  await markPaid(tx, transfers.flatMap(({ id, group }) => group.map((pay) => ({ transferId: id, pay }))));
+  await writeEntries(tx, grouped(due, (pay) => `${pay.jobId} ${pay.nodeId}`).map(paidEntry), now);
+}
+
+async function markPaid(tx: Tx, paid: readonly { transferId: string; pay: ExecutionPay }[]): Promise<void> {
+  const rows = JSON.stringify(paid.map(({ transferId, pay }) => ({ id: pay.executionId, job: pay.jobId, transfer: transferId, amount: pay.amountMicro.toString() })));
+  const [marked] = await tx.$queryRaw<{ executions: bigint }[]>`
+    WITH w AS MATERIALIZED (
+      SELECT * FROM json_to_recordset(${rows}::json) AS w(id uuid, job uuid, transfer uuid, amount bigint)
+    ), marked AS (
+      UPDATE "JobExecution" e SET "paidMicro" = w.amount, "transferId" = w.transfer
+      FROM w WHERE e.id = w.id AND e."jobId" = w.job AND e."transferId" IS NULL AND e.verdict IN ('valid', 'late_valid') RETURNING e.id
+    ), moved AS (
+      UPDATE "Job" j SET "paidMicro" = j."paidMicro" + s.amount
+      FROM (SELECT job, sum(amount)::bigint AS amount FROM w GROUP BY job) s WHERE j.id = s.job
+    )
+    SELECT count(*) AS executions FROM marked`;
+  if (Number(marked?.executions ?? 0) !== paid.length) throw new Error('an execution is paid once, and only when it is valid');
+}
+
+function paidEntry(group: readonly ExecutionPay[]): NewEntry {
+  const { jobId, ownerId, nodeId, amountMicro } = sumOf(group);
+  return { eventType: 'execution_paid', nodeId, jobId, ownerId, amountMicro, data: { executions: group.map((pay) => pay.executionId) } };
+}
+
+function sumOf(group: readonly ExecutionPay[]): Omit<ExecutionPay, 'executionId'> {
+  const [first] = group;
+  if (!first) throw new Error('a group has at least one member');
+  const { jobId, ownerId, nodeId } = first;
+  return { jobId, ownerId, nodeId, amountMicro: group.reduce((sum, pay) => sum + pay.amountMicro, 0n) };
+}
+
+function grouped<T>(all: readonly T[], keyOf: (one: T) => string): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one]);
+  return [...groups.values()];
+}
+
+interface RefundRow {
+  job: string;
+  submitter: string;
+  amount: bigint;
+}
+
+/**
+ * Gives back what terminal jobs no longer need: all that is left, less the most that copies still leased can earn. Jobs
+ * that are not terminal are left alone. Returns what was given back per job.
+ * The submitters must be locked by `lockMoneyOf`; then call `recomputeDeadlines` for them (`Refunds` does all of that).
+ */
+export async function settleTerminal(tx: Tx, jobIds: readonly string[], now: Date): Promise<{ jobId: string; submitterId: string; amountMicro: MicroUsd }[]> {
+  const due = await refundable(tx, jobIds);
+  await postEscrow(tx, 'job_refund', due.map((row) => ({ id: newId(), jobId: row.job, ownerId: row.submitter, amountMicro: row.amount, memo: 'not used' })), now);
+  const rows = JSON.stringify(due.map((row) => ({ job: row.job, amount: row.amount.toString() })));
+  if (due.length > 0) {
+    await tx.$executeRaw`
+      UPDATE "Job" j SET "refundedMicro" = j."refundedMicro" + w.amount
+      FROM json_to_recordset(${rows}::json) AS w(job uuid, amount bigint) WHERE j.id = w.job`;
+  }
+  await writeEntries(tx, due.map((row) => ({ eventType: 'job_refunded', nodeId: null, jobId: row.job, ownerId: row.submitter, amountMicro: row.amount, data: {} })), now);
+  return due.map((row) => ({ jobId: row.job, submitterId: row.submitter, amountMicro: row.amount }));
+}
+
+/** Locks the jobs, so that no pay comes between what is read and what is given back. */
+async function refundable(tx: Tx, jobIds: readonly string[]): Promise<RefundRow[]> {
+  return await tx.$queryRaw<RefundRow[]>`
+    WITH ended AS MATERIALIZED (
+      SELECT id, "submittedBy", "timeoutS", "heldMicro" - "paidMicro" - "refundedMicro" AS rest FROM "Job"
+      WHERE id = ANY(${[...jobIds]}::uuid[]) AND status IN ('completed', 'failed', 'cancelled') ORDER BY id FOR NO KEY UPDATE)
+    SELECT * FROM (
+      SELECT j.id AS job, j."submittedBy" AS submitter, (j.rest - coalesce((
+        SELECT sum(div(e."rateMicroHour"::numeric * j."timeoutS", 3600)) FROM "JobExecution" e
+        WHERE e."jobId" = j.id AND e.status IN ('leased', 'running') AND e."ownerId" <> j."submittedBy"), 0))::bigint AS amount
+      FROM ended j) r
+    WHERE amount > 0`;
+}
+
+/** Refunds of these people's jobs in one transaction of their own locks; returns the nodes whose deadlines moved. */
+export async function refundAndRecompute(tx: Tx, submitterId: string, jobIds: readonly string[], now: Date): Promise<string[]> {
+  const refunds = await settleTerminal(tx, jobIds, now);
+  return refunds.length === 0 ? [] : await recomputeDeadlines(tx, submitterId, now);
+}
