@@ -37,7 +37,6 @@ function statements(r: MarketRows): string[] {
     `INSERT INTO "LedgerAccount" (id, "ownerId", kind, floor) VALUES ('${r.prepaidId}', '${r.userId}', 'prepaid', 0)`,
     `INSERT INTO "LedgerTransfer" (id, "debitAccountId", "creditAccountId", "amountMicro", kind)
        VALUES ('${r.transferId}', '${PAYMENTS_IN}', '${r.prepaidId}', ${ACCOUNT_MICRO}, 'grant')`,
-    `INSERT INTO "Transaction" (id, "userId", amount, type, "transferId", kind) VALUES ('${randomUUID()}', '${r.userId}', 25, 'CREDIT', '${r.transferId}', 'grant')`,
     `INSERT INTO "RentalGap" (id, "rentalId", "fromAt", "toAt", cause) VALUES ('${randomUUID()}', '${r.rentalId}', '2026-01-01T00:10Z', '2026-01-01T00:20Z', 'node')`,
     `INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro") VALUES ('${r.rentalId}', '2026-01-01T00:00Z', '2026-01-01T01:00Z', 3000, 83333)`,
     `INSERT INTO "NodeDowntime" (id, "nodeId", "fromAt") VALUES ('${randomUUID()}', '${r.nodeId}', '2026-01-01T00:00Z')`,

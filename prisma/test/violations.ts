@@ -21,16 +21,15 @@ export const constraintViolations: Violations = {
   node_downtime_forward: (r) => `UPDATE "NodeDowntime" SET "toAt" = '2025-01-01' WHERE "nodeId" = '${r.nodeId}'`,
   tunnel_port_range: (r) => `INSERT INTO "TunnelPort" ("tunnelServerId", port) VALUES ('${r.serverId}', 65536)`,
   tunnel_port_held_whole: (r) => `UPDATE "TunnelPort" SET "rentalId" = '${r.rentalId}' WHERE port = 20001`,
-  rental_running_has_start: (r) => rental(r, '"startTime" = NULL'),
+  rental_running_has_start: (r) => twin(r, `{"startTime": null}`),
   rental_failed_is_free: (r) => rental(r, `status = 'failed'`),
   rental_end_after_start: (r) => rental(r, `"endTime" = '2025-01-01'`),
   rental_release_is_terminal: (r) => rental(r, '"releasedAt" = now()'),
-  rental_money_not_negative: (r) => rental(r, '"billedSeconds" = -1'),
-  rental_spend_limit_kept: (r) => rental(r, '"settledMicro" = 1000001'),
+  rental_money_not_negative: (r) => twin(r, '{"billedSeconds": -1}'),
+  rental_spend_limit_kept: (r) => charge(r, '2026-01-01T01:00Z', '2026-01-01T02:00Z', 916_668),
   rental_gap_forward: (r) => gap(r, '2026-01-01T02:00Z', '2026-01-01T02:00Z'),
   rental_gap_no_overlap: (r) => gap(r, '2026-01-01T00:19:59.999Z', '2026-01-01T00:30Z'),
   rental_charge_forward: (r) => charge(r, '2026-01-01T02:00Z', '2026-01-01T01:30Z'),
-  rental_charge_no_overlap: (r) => charge(r, '2026-01-01T00:59:59.999Z', '2026-01-01T02:00Z'),
   transfer_amount_positive: (r) => transfer(PAYMENTS_IN, r.prepaidId, 0),
   transfer_two_accounts: () => transfer(PAYMENTS_IN, PAYMENTS_IN, 1),
   account_floor_kept: (r) => transfer(r.prepaidId, PAYMENTS_IN, 25_000_001),
@@ -50,7 +49,7 @@ export const uniqueViolations: Violations = {
   Gpu_nodeId_uuid_key: (r) => `INSERT INTO "Gpu" (id, "nodeId", uuid, index, name, "gpuRamMb") VALUES (${id}, '${r.nodeId}', 'GPU-1', 0, 'x', 1), (${id}, '${r.nodeId}', 'GPU-1', 1, 'x', 1)`,
   IdempotencyKey_pkey: (r) => `INSERT INTO "IdempotencyKey" ("userId", key, "requestHash", "lockToken", "lockedUntil") SELECT '${r.userId}', 'k', 'h', ${id}, now() FROM generate_series(1, 2)`,
   ReputationEvent_nodeId_dedupeKey_key: (r) => `INSERT INTO "ReputationEvent" (id, "nodeId", delta, reason, "dedupeKey") SELECT ${id}, '${r.nodeId}', -20, 'offline', 'offline:2026-01-01' FROM generate_series(1, 2)`,
-  Transaction_transferId_userId_type_key: (r) => `INSERT INTO "Transaction" (id, "userId", amount, type, "transferId", kind) VALUES (${id}, '${r.userId}', 25, 'CREDIT', '${r.transferId}', 'grant')`,
+  RentalCharge_transferId_key: (r) => `${charge(r, '2026-01-01T01:00Z', '2026-01-01T01:10Z', 0, r.transferId)}, ('${r.rentalId}', '2026-01-01T01:10Z', '2026-01-01T01:20Z', 0, 0, '${r.transferId}')`,
 };
 
 /** Refused by a trigger of that name, in words. */
@@ -63,6 +62,12 @@ export const triggerViolations: Violations = {
   charge_not_truncated: () => `TRUNCATE "RentalCharge"`,
   account_balance_guarded: (r) => `UPDATE "LedgerAccount" SET balance = balance + 1 WHERE id = '${r.prepaidId}'`,
   user_balance_guarded: (r) => `UPDATE "User" SET balance = 1000 WHERE id = '${r.userId}'`,
+  account_kept: (r) => `UPDATE "LedgerAccount" SET "ownerId" = NULL WHERE id = '${r.prepaidId}'`,
+  account_not_truncated: () => `TRUNCATE "LedgerAccount" CASCADE`,
+  transaction_by_transfer: (r) => `INSERT INTO "Transaction" (id, "userId", amount, type, "transferId", kind) VALUES (${id}, '${r.userId}', 25, 'CREDIT', '${r.transferId}', 'grant')`,
+  rental_bill_guarded: (r) => rental(r, `"billedThrough" = '2026-01-01T00:30Z'`),
+  rental_billed_kept: (r) => `DELETE FROM "Rental" WHERE id = '${r.rentalId}'`,
+  charge_advances_bill: (r) => charge(r, '2026-01-01T00:59:59.999Z', '2026-01-01T02:00Z'),
   account_starts_empty: (r) => `INSERT INTO "LedgerAccount" (id, "ownerId", kind, floor, balance) VALUES (${id}, '${r.userId}', 'earnings', 0, 5)`,
 };
 
@@ -78,8 +83,14 @@ function gap(rows: MarketRows, from: string, to: string): string {
   return `INSERT INTO "RentalGap" (id, "rentalId", "fromAt", "toAt", cause) VALUES (${id}, '${rows.rentalId}', '${from}', '${to}', 'node')`;
 }
 
-function charge(rows: MarketRows, from: string, to: string): string {
-  return `INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro") VALUES ('${rows.rentalId}', '${from}', '${to}', 0, 0)`;
+function charge(rows: MarketRows, from: string, to: string, micro = 0, transferId = ''): string {
+  const transfer = transferId ? `'${transferId}'` : 'NULL';
+  return `INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro", "transferId") VALUES ('${rows.rentalId}', '${from}', '${to}', 0, ${micro}, ${transfer})`;
+}
+
+/** Another rental with the same content, but for these columns. */
+function twin(rows: MarketRows, change: string): string {
+  return `INSERT INTO "Rental" SELECT (jsonb_populate_record(r, '${change}'::jsonb || jsonb_build_object('id', ${id}))).* FROM "Rental" r WHERE id = '${rows.rentalId}'`;
 }
 
 function transfer(debit: string, credit: string, micro: number, transferId = id): string {

@@ -16,11 +16,10 @@ interface Invariant {
   violations: Prisma.Sql;
 }
 
-const BALANCE_BY_TRANSFERS = Prisma.sql`
-  SELECT a.id, a."ownerId", a.kind, a.balance, a.floor,
-         coalesce((SELECT sum("amountMicro") FROM "LedgerTransfer" WHERE "creditAccountId" = a.id), 0)
-         - coalesce((SELECT sum("amountMicro") FROM "LedgerTransfer" WHERE "debitAccountId" = a.id), 0) AS rebuilt
-  FROM "LedgerAccount" a`;
+const REBUILT = Prisma.sql`
+  SELECT account, sum(amount) AS balance
+  FROM (SELECT "creditAccountId" AS account, "amountMicro" AS amount FROM "LedgerTransfer" UNION ALL SELECT "debitAccountId", -"amountMicro" FROM "LedgerTransfer") m
+  GROUP BY account`;
 
 const COST = Prisma.sql`div(r."rateMicroHour"::numeric * r."billedSeconds", 3600)`;
 
@@ -38,8 +37,11 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     id: 'balances_rebuilt',
-    title: 'Balances rebuilt from transfers are the stored ones',
-    violations: Prisma.sql`SELECT 'account ' || id || ': ' || balance || ' stored, ' || rebuilt || ' rebuilt' AS what FROM (${BALANCE_BY_TRANSFERS}) b WHERE balance <> rebuilt`,
+    title: 'Balances rebuilt from transfers are the stored ones, and no transfer is of an account that does not exist',
+    violations: Prisma.sql`
+      SELECT 'account ' || coalesce(a.id, r.account) || ': ' || coalesce(a.balance, 0) || ' stored, ' || coalesce(r.balance, 0) || ' rebuilt' AS what
+      FROM "LedgerAccount" a FULL JOIN (${REBUILT}) r ON r.account = a.id
+      WHERE a.id IS NULL OR a.balance <> coalesce(r.balance, 0)`,
   },
   {
     id: 'user_balance',

@@ -1,5 +1,6 @@
 import type { MicroUsd } from '@muster/shared-types';
 import type { Tx } from '../platform/db.js';
+import { newId } from '../platform/ids.js';
 import { dateOfSecond } from './whole-seconds.rules.js';
 
 /** Settle this rental through that whole second; the caller vouches that everything before it outside the known gaps was covered. */
@@ -22,52 +23,37 @@ export async function lockSettling(tx: Tx): Promise<void> {
 
 /**
  * Settles any number of rentals in one statement: cost = floor(rate × all billable seconds / 3600) − settled.
- * Each stretch starts where the last one ended (`billedThrough`) and is a row of `RentalCharge`, whose key and exclusion
- * constraint refuse a second bill for the same second. A target that is not ahead of `billedThrough` changes nothing.
+ * Each stretch starts where the last one ended (`billedThrough`) and is a row of `RentalCharge`; its trigger moves the bill
+ * on, and refuses one that starts anywhere else. A target that is not ahead of `billedThrough` changes nothing.
  * Targets were made before the locks, so none goes past an end, a stop or a deadline that was committed since.
  * The renters must be locked before it (`lockForSettling`, `lockMoneyOf`).
  */
 export async function settleLocked(tx: Tx, targets: readonly SettleTarget[], now: Date): Promise<Settled> {
-  const ids = targets.map((target) => target.rentalId);
-  const through = targets.map((target) => dateOfSecond(target.throughS).toISOString());
-  const at = now.toISOString();
+  const wanted = JSON.stringify(targets.map(({ rentalId, throughS }) => ({ id: rentalId, through: dateOfSecond(throughS), transfer: newId() })));
   const rows = await tx.$queryRaw<{ rentals: bigint; amount: bigint }[]>`
-    WITH target AS MATERIALIZED (
-      SELECT t.id, least(t.through, date_trunc('second', r."endTime"), date_trunc('second', r."stopRequestedAt"), date_trunc('second', r."deadlineAt")) AS through
-      FROM unnest(${ids}::uuid[], ${through}::timestamptz[]) AS t(id, through)
+    WITH due AS MATERIALIZED (
+      SELECT r.id, r."renterId" AS renter, n."ownerId" AS host, r."billedThrough" AS from_at, e.through AS to_at, t.transfer, r."settledMicro" AS settled,
+             r."rateMicroHour" AS rate, r."billedSeconds" AS seconds_before, extract(epoch FROM e.through - r."billedThrough")::bigint - coalesce(g.seconds, 0) AS seconds
+      FROM json_to_recordset(${wanted}::json) AS t(id uuid, through timestamptz, transfer uuid)
       JOIN "Rental" r ON r.id = t.id
-    ), due AS MATERIALIZED (
-      SELECT r.id, r."renterId" AS renter, n."ownerId" AS host, r."billedThrough" AS from_at, t.through AS to_at,
-             r."rateMicroHour" AS rate, r."billedSeconds" AS seconds_before, r."settledMicro" AS settled,
-             extract(epoch FROM t.through - r."billedThrough")::bigint - coalesce(g.seconds, 0) AS seconds
-      FROM target t
-      JOIN "Rental" r ON r.id = t.id AND r."billedThrough" < t.through
+      CROSS JOIN LATERAL (SELECT least(t.through, date_trunc('second', r."endTime"), date_trunc('second', r."stopRequestedAt"), date_trunc('second', r."deadlineAt")) AS through) e
       JOIN "HostNode" n ON n.id = r."nodeId"
       LEFT JOIN LATERAL (
-        SELECT sum(extract(epoch FROM least(g."toAt", t.through) - greatest(g."fromAt", r."billedThrough")))::bigint AS seconds
-        FROM "RentalGap" g WHERE g."rentalId" = r.id AND g."toAt" > r."billedThrough" AND g."fromAt" < t.through
+        SELECT sum(extract(epoch FROM least(g."toAt", e.through) - greatest(g."fromAt", r."billedThrough")))::bigint AS seconds
+        FROM "RentalGap" g WHERE g."rentalId" = r.id AND g."toAt" > r."billedThrough" AND g."fromAt" < e.through
       ) g ON true
+      WHERE r."billedThrough" < e.through
     ), priced AS MATERIALIZED (
-      SELECT d.*, gen_random_uuid() AS transfer, p.id AS prepaid, e.id AS earnings,
-             div(d.rate::numeric * (d.seconds_before + d.seconds), 3600)::bigint - d.settled AS amount
+      SELECT d.*, p.id AS prepaid, e.id AS earnings, div(d.rate::numeric * (d.seconds_before + d.seconds), 3600)::bigint - d.settled AS amount
       FROM due d
       LEFT JOIN "LedgerAccount" p ON p."ownerId" = d.renter AND p.kind = 'prepaid'
       LEFT JOIN "LedgerAccount" e ON e."ownerId" = d.host AND e.kind = 'earnings'
     ), transfers AS (
       INSERT INTO "LedgerTransfer" (id, "debitAccountId", "creditAccountId", "amountMicro", kind, "referenceId", memo, "createdAt")
-      SELECT transfer, prepaid, earnings, amount, 'rental', id, seconds || ' s', ${at}::timestamptz FROM priced WHERE amount > 0
+      SELECT transfer, prepaid, earnings, amount, 'rental', id, seconds || ' s', ${now.toISOString()}::timestamptz FROM priced WHERE amount > 0
     ), charges AS (
       INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro", "transferId")
       SELECT id, from_at, to_at, seconds, amount, CASE WHEN amount > 0 THEN transfer END FROM priced
-    ), lines AS (
-      INSERT INTO "Transaction" (id, "userId", amount, type, "referenceId", "transferId", kind, memo, "createdAt")
-      SELECT gen_random_uuid(), side.person, p.amount / 1000000.0, side.type::"TransactionType", p.id, p.transfer, 'rental', p.seconds || ' s', ${at}::timestamptz
-      FROM priced p CROSS JOIN LATERAL (VALUES (p.renter, 'DEBIT'), (p.host, 'CREDIT')) AS side(person, type)
-      WHERE p.amount > 0
-    ), moved AS (
-      UPDATE "Rental" r SET "billedThrough" = p.to_at, "billedSeconds" = p.seconds_before + p.seconds, "settledMicro" = p.settled + p.amount,
-             "updatedAt" = ${at}::timestamptz
-      FROM priced p WHERE r.id = p.id
     )
     SELECT count(*) AS rentals, coalesce(sum(amount), 0)::bigint AS amount FROM priced`;
   return { rentals: Number(rows[0]?.rentals ?? 0), amountMicro: BigInt(rows[0]?.amount ?? 0n) };
