@@ -21,6 +21,8 @@ export interface PreparedMarket {
   credentials: Credentials;
   /** The credit was granted by this very run. */
   granted: boolean;
+  /** The database is one that our files know: keys that were made before are good. */
+  isKnown: boolean;
 }
 
 export const hostKeyFile = (layout: Layout): string => join(layout.secrets, 'host-api-key');
@@ -33,11 +35,13 @@ export async function prepareMarket(layout: Layout, env: Record<string, string>,
   let made = await bootstrap(env, []);
   const kept = (await readIfThere(hostKeyFile(layout))) === undefined ? null : await readCredentials(layout.home);
   if (!made.secrets && !kept) made = { ...(await bootstrap(env, ['--replace-secrets'])), granted: made.granted };
-  const credentials = made.secrets ? { url, email: made.account.email, password: made.secrets.password, api_key: made.secrets.api_key } : kept;
+  const others = (await readCredentials(layout.home).catch(() => null))?.others; // a damaged file is written anew
+  const told = made.secrets ? { url, email: made.account.email, password: made.secrets.password, api_key: made.secrets.api_key } : kept;
+  const credentials = told && { ...told, ...(others && { others }) };
   if (!credentials) throw new Error('the market made an account and told no key for it');
   if (made.secrets) await writePrivate(hostKeyFile(layout), `${made.secrets.host_api_key}\n`);
   await writePrivate(credentialsPath(layout.home), `${JSON.stringify({ ...credentials, url }, null, 2)}\n`, owner);
-  return { tunnelServerId: made.tunnel_server_id, credentials: { ...credentials, url }, granted: made.granted };
+  return { tunnelServerId: made.tunnel_server_id, credentials: { ...credentials, url }, granted: made.granted, isKnown: !made.secrets };
 }
 
 async function bootstrap(env: Record<string, string>, extra: readonly string[]): Promise<z.infer<typeof Bootstrapped>> {

@@ -2,6 +2,7 @@ import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type ControlAnswer, ControlRequest, type MarketEvent } from './events.js';
+import { failureOf } from '../output/exit-codes.js';
 import type { Market } from './market.js';
 
 export interface ControlServer {
@@ -32,6 +33,8 @@ async function converse(socket: Socket, line: string, market: Market): Promise<v
       return void socket.end(lineOf({ kind: 'status', state: market.state, parts: market.partStatus(), places: (await market.currentPlaces()) ?? null }));
     case 'follow':
       return follow(socket, market);
+    case 'resize':
+      return resize(socket, market, request.nodes ?? undefined, request.owners ?? undefined);
     case 'down':
       return down(socket, market, request.force);
   }
@@ -43,6 +46,18 @@ async function follow(socket: Socket, market: Market): Promise<void> {
   if (places) socket.write(lineOf({ kind: 'ready', places }));
   const leave = market.events.follow((event) => socket.write(lineOf(event)), !places);
   socket.once('close', leave);
+}
+
+/** Whoever asked is told how it goes, and why it does not. */
+async function resize(socket: Socket, market: Market, nodes: number | undefined, owners: number | undefined): Promise<void> {
+  const leave = market.events.follow((event) => socket.write(lineOf(event)), false);
+  socket.once('close', leave);
+  try {
+    await market.resize(nodes, owners);
+  } catch (error) {
+    const { message, hint, exit_code } = failureOf(error);
+    socket.end(lineOf({ kind: 'failed', message, ...(hint && { hint }), exit_code }));
+  }
 }
 
 async function down(socket: Socket, market: Market, force: boolean): Promise<void> {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
-/** In the order in which they are shown. */
+/** In the order in which they are shown; after them the agents of further nodes of this machine. */
 export const PART_NAMES = ['postgres', 'redis', 'gate', 'frps', 'backend', 'agent'] as const;
-export const PartName = z.enum(PART_NAMES);
+export const PartName = z.union([z.enum(PART_NAMES), z.templateLiteral(['agent-', z.number().int().min(2)])]);
 export type PartName = z.infer<typeof PartName>;
 
 export const PartStatus = z.object({ part: PartName, state: z.enum(['running', 'down']), pid: z.number().nullable(), detail: z.string() });
@@ -19,7 +19,12 @@ export const Places = z.object({
   /** `credit_usd` was granted once; `balance_usd` is left now, null when the market does not answer. */
   account: z.object({ email: z.string(), credit_usd: z.string(), balance_usd: z.string().nullable() }),
   parts: z.array(PartStatus),
+  /** The first of `nodes`. */
   node: z.object({ id: z.string(), name: z.string(), status: z.string(), listing: z.string() }).nullable(),
+  /** Every node of this machine that runs. */
+  nodes: z.array(z.object({ number: z.number().int(), id: z.string(), name: z.string(), owner: z.string(), status: z.string(), listing: z.string(), cpu_cores: z.number().int(), ram_mb: z.number().int() })),
+  /** What more than one node on one machine means for its CPU, in words; null with one node. */
+  sharing: z.string().nullable(),
   /** Goes on in the background: what it is, in words. */
   preparing: z.array(z.string()),
 });
@@ -47,6 +52,8 @@ export type MarketEvent = z.infer<typeof MarketEvent>;
 export const ControlRequest = z.discriminatedUnion('command', [
   z.object({ command: z.literal('follow') }),
   z.object({ command: z.literal('status') }),
+  /** As many nodes of this machine, of as many owners; null = as it is. Goes on with events until `ready` or `failed`. */
+  z.object({ command: z.literal('resize'), nodes: z.number().int().nullable(), owners: z.number().int().nullable() }),
   /** Without `force` it is refused while rentals run. */
   z.object({ command: z.literal('down'), force: z.boolean() }),
 ]);

@@ -3,27 +3,26 @@ import { MarketClient } from '@muster/client';
 import { waitFor } from '@muster/local-services';
 import type { NodeView } from '@muster/shared-types';
 import { z } from 'zod';
-import type { Layout } from './layout.js';
 import { readIfThere } from './private-file.js';
 
 const NodeFile = z.object({ node_id: z.uuid() });
 const ONLINE_MS = 120_000;
 
-/** The node that the agent of this folder enrolled as; undefined before it did. */
-export async function localNodeId(layout: Layout): Promise<string | undefined> {
-  const text = await readIfThere(join(layout.agent, 'node.json'));
+/** The node that the agent of a state folder enrolled as; undefined before it did. */
+export async function localNodeId(stateDir: string): Promise<string | undefined> {
+  const text = await readIfThere(join(stateDir, 'node.json'));
   return text === undefined ? undefined : NodeFile.safeParse(parseJson(text)).data?.node_id;
 }
 
-/** Waits until the market sees this machine; gives up at once when `died` says why the agent cannot do it. */
-export async function untilOnline(layout: Layout, client: MarketClient, died: () => string | undefined): Promise<NodeView> {
-  const online = await waitFor(async () => died() ?? (await onlineNode(layout, client)), { deadlineMs: ONLINE_MS, what: `this machine to come online in the market (log: ${join(layout.log, 'agent.log')})`, everyMs: 100 });
+/** Waits until the market sees the node of a state folder; gives up at once when `died` says why its agent cannot do it. */
+export async function untilOnline(stateDir: string, client: MarketClient, died: () => string | undefined, logFile: string): Promise<NodeView> {
+  const online = await waitFor(async () => died() ?? (await onlineNode(stateDir, client)), { deadlineMs: ONLINE_MS, what: `this machine to come online in the market (log: ${logFile})`, everyMs: 100 });
   if (typeof online === 'string') throw new Error(online);
   return online;
 }
 
-async function onlineNode(layout: Layout, client: MarketClient): Promise<NodeView | undefined> {
-  const nodeId = await localNodeId(layout);
+async function onlineNode(stateDir: string, client: MarketClient): Promise<NodeView | undefined> {
+  const nodeId = await localNodeId(stateDir);
   if (nodeId === undefined) return undefined;
   const node = await client.call('getNode', { params: { node_id: nodeId } });
   return node.presence === 'online' ? node : undefined;

@@ -9,9 +9,9 @@ import { sayEvent } from './render.js';
 const SOCKET_MS = 20_000;
 
 /** Follows a market that another process brings up until it is up. Throws when it cannot come up. */
-export async function followUntilReady(io: Io, layout: Layout, gone: () => Promise<string | undefined>): Promise<Places> {
+export async function followUntilReady(io: Io, layout: Layout, gone: () => Promise<string | undefined>, request: ControlRequest = { command: 'follow' }): Promise<Places> {
   let failure: CliError | undefined;
-  for await (const answer of await askWhenThere(layout, { command: 'follow' }, gone)) {
+  for await (const answer of await askWhenThere(layout, request, gone)) {
     if (answer.kind === 'ready') return answer.places;
     if (answer.kind === 'failed') failure = new CliError(answer.message, answer.exit_code as ExitCode, answer.hint);
     if (answer.kind !== 'status' && answer.kind !== 'refused') sayEvent(io, answer);

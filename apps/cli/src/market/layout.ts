@@ -23,6 +23,8 @@ export interface Layout {
   gate: string;
   frps: string;
   agent: string;
+  /** State of the second node of this machine and those after it, by number. */
+  agents: string;
   /** Ports and names that were chosen once. */
   settings: string;
   lock: string;
@@ -43,6 +45,7 @@ export function layoutOf(home: string): Layout {
     gate: at('gate'),
     frps: at('frps'),
     agent: at('agent'),
+    agents: at('agents'),
     settings: at('market.json'),
     lock: at('run', 'supervisor.lock'),
     socket: at('run', 'supervisor.sock'),

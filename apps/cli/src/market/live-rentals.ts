@@ -7,19 +7,19 @@ const LIVE = `
   SELECT r.id::text AS id, u.email AS renter, n.name AS node, r.status::text AS status,
          to_char(r."startTime" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS started_at, r."costPerHour"::text AS dph_total
   FROM "Rental" r JOIN "User" u ON u.id = r."renterId" JOIN "HostNode" n ON n.id = r."nodeId"
-  WHERE r.status IN ('pending', 'starting', 'running', 'stopping') AND ($1::uuid IS NULL OR r."nodeId" = $1::uuid)
+  WHERE r.status IN ('pending', 'starting', 'running', 'stopping') AND ($1::uuid[] IS NULL OR r."nodeId" = ANY($1::uuid[]))
   ORDER BY r."createdAt"`;
 
 /**
- * Rentals that would end with this machine, read from the database itself: the backend may be down. All of the market's
- * when the node is unknown. Empty when the database has no tables yet.
+ * Rentals that would end with this machine's nodes, read from the database itself: the backend may be down. All of the
+ * market's when no node is known. Empty when the database has no tables yet.
  */
-export async function liveRentals(databaseUrl: string, nodeId: string | undefined): Promise<LiveRental[]> {
+export async function liveRentals(databaseUrl: string, nodeIds: readonly string[]): Promise<LiveRental[]> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: PATIENCE_MS, query_timeout: PATIENCE_MS });
   client.on('error', () => undefined); // the failure also reaches the pending call below
   try {
     await client.connect();
-    return (await client.query<LiveRental>(LIVE, [nodeId ?? null])).rows;
+    return (await client.query<LiveRental>(LIVE, [nodeIds.length > 0 ? nodeIds : null])).rows;
   } catch (error) {
     if (isNotThereYet(error)) return [];
     throw error;

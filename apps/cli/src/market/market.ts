@@ -1,21 +1,23 @@
 import { join } from 'node:path';
-import { MarketClient } from '@muster/client';
 import type { CliConfig } from '../config.js';
-import { hostKeyFile, prepareMarket, type PreparedMarket } from './account.js';
-import { findChildren, logTail } from './child.js';
+import { CliError, EXIT } from '../output/exit-codes.js';
+import { prepareMarket, type PreparedMarket } from './account.js';
+import { findChildren } from './child.js';
 import { EventLog } from './event-log.js';
 import type { LiveRental, PartName, PartStatus, Places } from './events.js';
 import { PART_NAMES } from './events.js';
-import { listOnce, localNodeId, untilOnline } from './first-host.js';
+import { localNodeId } from './first-host.js';
 import { findFrp, type FrpBinaries, type FrpsFiles, prepareFrps } from './frp.js';
 import { Keeper, type KeptPart } from './keeper.js';
 import { isAnythingLeft } from './leftovers.js';
 import { type Layout, layoutOf, makeFolders } from './layout.js';
 import { liveRentals } from './live-rentals.js';
-import { agentPart, apiUrl, backendEnv, backendPart, frpsPart, gatePart, type MarketContext, postgresPart, redisPart, type ServerPart } from './parts.js';
+import { agentEnv, type LocalHost, localHosts } from './local-host.js';
+import { LocalFleet } from './local-fleet.js';
+import { apiUrl, backendEnv, backendPart, frpsPart, gatePart, type MarketContext, postgresPart, redisPart, type ServerPart } from './parts.js';
 import { placesOf } from './places.js';
 import { marketSecrets } from './secrets.js';
-import { chooseSettings, type Holder, type Settings, writeSettings } from './settings.js';
+import { chooseNodes, chooseSettings, type Holder, type Settings, writeSettings } from './settings.js';
 import { settled } from './settled.js';
 import { stopMarket } from './stop-market.js';
 
@@ -24,6 +26,16 @@ export interface MarketOptions {
   /** `--port`. */
   apiPort: number | undefined;
   withAgent: boolean;
+  /** `--nodes`, `--owners`; undefined = as before. */
+  nodes?: number | undefined;
+  owners?: number | undefined;
+}
+
+/** What is needed to change a market that is up. */
+interface Running {
+  market: MarketContext;
+  prepared: PreparedMarket;
+  backendEnv: () => Record<string, string>;
 }
 
 export type MarketState = 'starting' | 'ready' | 'stopping';
@@ -43,35 +55,65 @@ export class Market {
   private readonly keepers = new Map<PartName, Keeper>();
   private settings: Settings | undefined;
   private postgres: ServerPart | undefined;
-  private agentEnv: Record<string, string> | undefined;
-  private agentFault: string | undefined;
+  private agentBase: Record<string, string> | undefined;
+  private running: Running | undefined;
+  private readonly fleet: LocalFleet;
   private stopped: Promise<void> | undefined;
   private end: () => void = () => undefined;
 
   constructor(private readonly options: MarketOptions) {
     this.layout = layoutOf(options.config.home);
     this.ended = new Promise((resolve) => (this.end = resolve));
+    this.fleet = new LocalFleet({
+      layout: this.layout,
+      caller: options.config.caller,
+      hosts: () => this.runningHosts(),
+      owners: () => this.settings?.owners ?? 1,
+      envOf: (host) => this.envOf(host),
+      keep: (part, kept) => this.keeperOf(part, kept),
+      stopPart: (part, steps) => this.keepers.get(part)?.stop(steps),
+      isStopping: () => this.state === 'stopping',
+      remember: (host, patch) => this.rememberHost(host, patch),
+      tell: (event) => this.events.tell(event),
+    });
   }
 
   /** Brings everything up, or adopts what runs. Throws when a part cannot be had; what runs by then goes on running. */
   async start(): Promise<Places> {
     const market = await this.context();
     const { layout } = this;
-    this.agentEnv = { ...market.env, ...this.agentSettings(market, '/usr/bin/frpc') }; // enough to clear the machine
+    this.agentBase = { ...market.env, MUSTER_URL: apiUrl(market.ports), FRPC_PATH: '/usr/bin/frpc' }; // enough to clear the machine
     const [postgres, redis] = [postgresPart(market), redisPart(market)];
     this.postgres = postgres;
     const frp = this.frpFiles(market);
     const early = this.settings?.tunnel_server_id === undefined ? undefined : frp.then((files) => this.tunnels(market, files));
     const [, , files] = await settled([this.keep('postgres', postgres), this.keep('redis', redis), frp, early ?? Promise.resolve()]);
     await this.remember(market);
-    const env = () => backendEnv(market, { database: postgres.url(), redis: redis.url() }, files.frps.caPath);
+    const env = () => ({ ...backendEnv(market, { database: postgres.url(), redis: redis.url() }, files.frps.caPath), ...this.distinctBy(market) });
     const prepared = await this.timed('database and account ready', () => prepareMarket(layout, { ...market.env, ...env() }, apiUrl(market.ports), this.options.config.caller));
     await this.rightTunnelServer(market, files, prepared);
-    this.agentEnv = { ...market.env, ...this.agentSettings(market, files.binaries.frpc) };
-    const backend = this.keep('backend', backendPart(market, env));
-    const agent = this.options.withAgent ? this.firstHost(market, backend, prepared) : Promise.resolve();
-    await settled([backend, agent]);
+    this.agentBase = { ...market.env, MUSTER_URL: apiUrl(market.ports), FRPC_PATH: files.binaries.frpc };
+    this.running = { market, prepared, backendEnv: env };
+    await this.backendAndHosts(this.running);
     return this.ready();
+  }
+
+  /** As many nodes, of as many owners, beside what runs. Fewer than run go on: an end of theirs is the whole market's. */
+  async resize(nodes: number | undefined, owners: number | undefined): Promise<void> {
+    const { settings, running } = this;
+    if (this.state !== 'ready' || !running || !settings) throw new CliError('the market is still starting', EXIT.refused, 'Try again in some seconds');
+    if (!this.options.withAgent) throw new CliError('this market runs without a host here', EXIT.refused, 'Start it with one: muster down, then muster up --nodes 3');
+    if (nodes !== undefined && nodes < settings.nodes) this.events.tell({ kind: 'note', text: `${settings.nodes} nodes go on; fewer come with: muster down, then muster up --nodes ${nodes}` });
+    const wish = { nodes: nodes === undefined ? undefined : Math.max(nodes, settings.nodes), owners };
+    await this.remember(running.market, await chooseNodes(this.layout, settings, settings, wish));
+    for (const [part, keeper] of this.keepers) if (part === 'backend' || part.startsWith('agent')) keeper.leave(); // whoever starts it next goes on with it
+    await this.backendAndHosts(running);
+    await this.ready();
+  }
+
+  private async backendAndHosts({ market, prepared, backendEnv: env }: Running): Promise<void> {
+    const backend = this.keep('backend', backendPart(market, env));
+    await settled([backend, this.options.withAgent ? this.fleet.start(market, backend, prepared) : Promise.resolve()]);
   }
 
   /** Ends every part, and with it the instances of this machine. Rentals are settled before the backend goes. */
@@ -82,7 +124,7 @@ export class Market {
       keepers: this.keepers,
       tell: (event) => this.events.tell(event),
       liveRentals: () => this.liveRentals(),
-      agentEnv: this.agentEnv,
+      hosts: this.hosts().map((host) => ({ host, env: this.envOf(host) })),
     }).finally(() => this.end());
     return this.stopped;
   }
@@ -97,13 +139,15 @@ export class Market {
   /** What would end with this machine. Throws when the database cannot say it. */
   async liveRentals(): Promise<LiveRental[]> {
     const url = this.postgres?.url();
-    if (url) return liveRentals(url, await localNodeId(this.layout));
+    const nodeIds = await Promise.all(this.hosts().map((host) => localNodeId(host.stateDir)));
+    if (url) return liveRentals(url, nodeIds.filter((id) => id !== undefined));
     if (this.foundRunning) throw new Error('the database does not answer');
     return [];
   }
 
   partStatus(): PartStatus[] {
-    return PART_NAMES.flatMap((part): PartStatus[] => {
+    const parts = [...PART_NAMES, ...[...this.keepers.keys()].filter((part) => part.startsWith('agent-')).toSorted()];
+    return parts.flatMap((part): PartStatus[] => {
       const keeper = this.keepers.get(part);
       if (!keeper) return [];
       const running = keeper.running;
@@ -114,7 +158,11 @@ export class Market {
   /** Undefined until it is up. */
   async currentPlaces(): Promise<Places | undefined> {
     if (this.state !== 'ready') return undefined;
-    return placesOf(this.layout, this.partStatus(), this.imagesDir);
+    return this.places();
+  }
+
+  private places(): Promise<Places> {
+    return placesOf(this.layout, this.partStatus(), this.options.withAgent ? this.runningHosts() : [], this.imagesDir);
   }
 
   private get imagesDir(): string {
@@ -122,12 +170,12 @@ export class Market {
   }
 
   private async context(): Promise<MarketContext> {
-    const { config, apiPort } = this.options;
+    const { config, apiPort, nodes, owners } = this.options;
     const { layout } = this;
     await makeFolders(layout);
     this.foundRunning = await isAnythingLeft(layout);
     const running = new Set((await findChildren(layout.home)).map((child) => (child.name === 'backend' ? 'api' : child.name)) as Holder[]);
-    this.settings = await chooseSettings(layout, { apiPort, running });
+    this.settings = await chooseSettings(layout, { apiPort, running, nodes, owners });
     const env = { ...config.handedOn, PATH: config.path, LC_ALL: 'C.UTF-8', CHECKPOINT_DISABLE: '1' };
     return { layout, ports: this.settings.ports, secrets: await marketSecrets(layout.secrets), env };
   }
@@ -160,33 +208,30 @@ export class Market {
     await this.tunnels(market, files);
   }
 
-  private agentSettings(market: MarketContext, frpcPath: string): Record<string, string> {
-    return {
-      MUSTER_AGENT_BRIDGE: this.settings?.bridge ?? '',
-      MUSTER_AGENT_SUBNET: this.settings?.subnet ?? '',
-      ...this.options.config.handedOn,
-      MUSTER_URL: apiUrl(market.ports),
-      MUSTER_HOST_API_KEY_FILE: hostKeyFile(this.layout),
-      MUSTER_HOME: this.layout.home,
-      MUSTER_AGENT_STATE: this.layout.agent,
-      MUSTER_AGENT_STOP_ENGINE: 'true',
-      FRPC_PATH: frpcPath,
-    };
+  /** Every node that was ever run here. */
+  private hosts(): LocalHost[] {
+    return this.settings ? localHosts(this.layout, this.settings) : [];
   }
 
-  /** The agent's own engine comes up beside the backend; the machine is online when both have met. */
-  private async firstHost(market: MarketContext, backend: Promise<void>, prepared: PreparedMarket): Promise<void> {
-    const startedAt = performance.now();
-    const env = this.agentEnv;
-    if (!env) throw new Error('the agent has no settings yet');
-    const keeper = this.keeperOf('agent', agentPart(market, () => env));
-    const running = await keeper.begin();
-    await backend;
-    const client = new MarketClient({ url: apiUrl(market.ports), token: prepared.credentials.api_key, userAgent: 'muster-up' });
-    const online = await untilOnline(this.layout, client, () => (this.state === 'stopping' ? 'the market is being stopped' : this.agentFault));
-    const node = await listOnce(client, online, this.settings?.listed_node_id);
-    await this.remember(market, { listed_node_id: node.id });
-    this.events.tell({ kind: 'part', part: 'agent', detail: `this machine is ${node.name}, ${node.listing}`, ms: performance.now() - startedAt, adopted: running.adopted });
+  private runningHosts(): LocalHost[] {
+    return this.hosts().filter((host) => host.number <= (this.settings?.nodes ?? 1));
+  }
+
+  private envOf(host: LocalHost): Record<string, string> {
+    if (!this.settings || !this.agentBase) throw new Error('the market has no settings yet');
+    return { ...this.agentBase, ...agentEnv(this.layout, this.settings, host, this.options.config.handedOn), FRPC_PATH: this.agentBase['FRPC_PATH'] ?? '' };
+  }
+
+  private async rememberHost(host: LocalHost, patch: { listed_node_id?: string; owner?: number }): Promise<void> {
+    if (!this.settings || !this.running) return;
+    const further = this.settings.further_nodes.map((node) => (node.number === host.number ? { ...node, ...patch } : node));
+    const first = host.number === 1 && patch.listed_node_id !== undefined ? { listed_node_id: patch.listed_node_id } : {};
+    await this.remember(this.running.market, { ...first, further_nodes: further });
+  }
+
+  /** Where one owner has every node, copies on different nodes are all there can be. */
+  private distinctBy({ env }: MarketContext): Record<string, string> {
+    return { MUSTER_DISTINCT_BY: env['MUSTER_DISTINCT_BY'] ?? ((this.settings?.owners ?? 1) > 1 ? 'owner' : 'node') };
   }
 
   private async keep(name: PartName, part: KeptPart): Promise<void> {
@@ -198,7 +243,10 @@ export class Market {
   private keeperOf(name: PartName, part: KeptPart): Keeper {
     if (this.state === 'stopping') throw new Error('the market is being stopped');
     const keeper = new Keeper(part, {
-      onEnded: (how) => this.partEnded(name, how),
+      onEnded: (how) => {
+        this.events.tell({ kind: 'ended', part: name, how });
+        if (this.state === 'starting') this.fleet.ended(name, how);
+      },
       onBack: (_running, ms) => this.events.tell({ kind: 'back', part: name, ms }),
       onFailedStart: (error) => this.events.tell({ kind: 'note', text: error instanceof Error ? error.message : String(error) }),
     });
@@ -206,16 +254,8 @@ export class Market {
     return keeper;
   }
 
-  /** An agent that ends by itself while we wait for its machine says why in its log. */
-  private partEnded(name: PartName, how: string): void {
-    this.events.tell({ kind: 'ended', part: name, how });
-    if (name !== 'agent' || this.state !== 'starting' || !how.startsWith('exit')) return;
-    const file = `${this.layout.log}/agent.log`;
-    void logTail(file).then((tail) => (this.agentFault = `the agent ended (${how}). The end of ${file}:\n${tail}`));
-  }
-
   private async ready(): Promise<Places> {
-    const places = await placesOf(this.layout, this.partStatus(), this.imagesDir);
+    const places = await this.places();
     this.state = 'ready';
     this.events.tell({ kind: 'ready', places });
     return places;

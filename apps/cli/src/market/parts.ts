@@ -96,8 +96,8 @@ export function backendPart(market: MarketContext, env: () => Record<string, str
 }
 
 /** Its readiness is that of its process: that the node is online is asked of the market. */
-export function agentPart(market: MarketContext, env: () => Record<string, string>): KeptPart {
-  return childPart(market, { name: 'agent', app: 'agent', args: ['run'], env, detail: 'this machine', answers: () => Promise.resolve(true), stop: END_INSTANCES, replace: LEAVE_INSTANCES });
+export function agentPart(market: MarketContext, name: string, env: () => Record<string, string>): KeptPart {
+  return childPart(market, { name, app: 'agent', args: ['run'], env, detail: 'this machine', answers: () => Promise.resolve(true), stop: END_INSTANCES, replace: LEAVE_INSTANCES });
 }
 
 /** Environment of the backend, its `bootstrap` included. */

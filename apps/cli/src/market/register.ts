@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CliContext } from '../context.js';
+import { CliError, EXIT } from '../output/exit-codes.js';
 import { down } from './down.js';
+import { MOST_NODES } from './settings.js';
 import { status } from './status.js';
 import { superviseDetached, up } from './up.js';
 
@@ -8,6 +10,8 @@ interface UpFlags {
   port?: number;
   detach?: boolean;
   agent: boolean;
+  nodes?: number;
+  owners?: number;
 }
 
 /** `up`, `down`, `status`: the market of this machine. */
@@ -18,8 +22,10 @@ export function registerMarket(program: Command, context: CliContext): void {
     .option('--detach', 'go on in the background')
     .addOption(portOption())
     .option('--no-agent', 'without a host here')
-    .addHelpText('after', '\nExample:\n  muster up --detach')
-    .action((flags: UpFlags) => up(context, { port: flags.port, detach: flags.detach ?? false, agent: flags.agent }));
+    .addOption(countOption('nodes', 'this machine as so many nodes, each with its own key, engine, network and share of it'))
+    .addOption(countOption('owners', 'whose they are: so many accounts, in turn'))
+    .addHelpText('after', '\nExamples:\n  muster up --detach\n  muster up --detach --nodes 3 --owners 3\n\nNodes and owners stay as they were when they are left out.')
+    .action((flags: UpFlags) => up(context, { ...flags, ...countsOf(flags), port: flags.port, detach: flags.detach ?? false }));
   program
     .command('down')
     .description('Stop everything that `up` runs here')
@@ -35,7 +41,23 @@ export function registerMarket(program: Command, context: CliContext): void {
     .command('supervise', { hidden: true })
     .addOption(portOption())
     .option('--no-agent')
-    .action((flags: UpFlags) => superviseDetached(context, { port: flags.port, agent: flags.agent }));
+    .addOption(countOption('nodes', ''))
+    .addOption(countOption('owners', ''))
+    .action((flags: UpFlags) => superviseDetached(context, { ...countsOf(flags), port: flags.port, agent: flags.agent }));
+}
+
+/** Nodes are agents: without one there is none to count. */
+function countsOf({ agent, nodes, owners }: UpFlags): { nodes: number | undefined; owners: number | undefined } {
+  if (!agent && (nodes ?? owners) !== undefined) throw new CliError('--nodes and --owners need a host here', EXIT.usage, 'Leave --no-agent out');
+  return { nodes, owners };
+}
+
+const countOption = (name: 'nodes' | 'owners', description: string): Option => new Option(`--${name} <number>`, description).argParser(parseCount);
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d$/.test(text) || count < 1 || count > MOST_NODES) throw new InvalidArgumentError(`must be a number from 1 to ${MOST_NODES}`);
+  return count;
 }
 
 const portOption = (): Option => new Option('--port <number>', 'port of the API (8080)').argParser(parsePort);

@@ -1,5 +1,5 @@
 import { say, type Io } from '../output/io.js';
-import { facts, seconds, table, usd } from '../output/words.js';
+import { facts, gib, seconds, table, usd } from '../output/words.js';
 import type { LiveRental, MarketEvent, Places } from './events.js';
 
 const NAME_WIDTH = 10;
@@ -55,7 +55,7 @@ export function sayPlaces(io: Io, places: Places, how: 'started' | 'already' | '
     ['State', `${places.home} · logs ${places.log_dir}`],
     ['Account', `${account.email} · password and API key in ${places.credentials_file}`],
     ['Credit', `${usd(`${account.credit_usd}.000000`)} of test credit granted${left}`],
-    ...(node ? [['Host', `${node.name} · ${node.status}, ${node.listing}`] as [string, string]] : []),
+    ...(places.nodes.length > 1 ? nodeLines(places) : node ? [['Host', `${node.name} · ${node.status}, ${node.listing}`] as [string, string]] : []),
     ...places.preparing.map((text): [string, string] => ['Meanwhile', text]),
   ];
   say(io);
@@ -64,6 +64,13 @@ export function sayPlaces(io: Io, places: Places, how: 'started' | 'already' | '
   say(io);
   say(io, facts(io, nextCommands(places)));
   if (how === 'foreground') say(io, `\n${io.paint.dim('Ctrl-C or muster down stops it.')}`);
+}
+
+function nodeLines({ nodes, sharing }: Places): [string, string][] {
+  const lines = nodes.map(({ number, name, owner, status, listing, cpu_cores, ram_mb }): [string, string] => [
+    `Host ${number}`, `${name} · ${status}, ${listing} · ${cpu_cores} vCPU, ${gib(ram_mb)} · ${owner}`,
+  ]);
+  return sharing === null ? lines : [...lines, ['Shared', sharing]];
 }
 
 const nextCommands = (places: Places): [string, string][] =>

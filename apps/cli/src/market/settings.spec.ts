@@ -63,3 +63,29 @@ describe('the ports of a market', () => {
     });
   });
 });
+
+describe('the nodes of a market', () => {
+  it('are one, then as many as wished, each with a network of its own and an owner in turn', async () => {
+    const first = await chooseSettings(layout, nobody);
+    expect(first).toMatchObject({ nodes: 1, owners: 1, further_nodes: [] });
+    await writeSettings(layout, first);
+    const three = await chooseSettings(layout, { ...nobody, nodes: 3, owners: 2 });
+    expect(three.further_nodes.map(({ number, owner }) => [number, owner])).toEqual([[2, 2], [3, 1]]);
+    expect(new Set([three.bridge, ...three.further_nodes.map(({ bridge }) => bridge)]).size).toBe(3);
+    expect(new Set([three.subnet, ...three.further_nodes.map(({ subnet }) => subnet)]).size).toBe(3);
+    expect(three.bridge).toBe(first.bridge);
+  });
+
+  it('stay known when fewer are run, and come back as they were', async () => {
+    const three = await chooseSettings(layout, { ...nobody, nodes: 3, owners: 3 });
+    await writeSettings(layout, three);
+    const one = await chooseSettings(layout, { ...nobody, nodes: 1 });
+    expect(one).toMatchObject({ nodes: 1, owners: 1, further_nodes: three.further_nodes });
+    await writeSettings(layout, one);
+    expect(await chooseSettings(layout, { ...nobody, owners: 3 })).toEqual(three);
+  });
+
+  it('are at least as many as their owners, or an error that says what to do', async () => {
+    await expect(chooseSettings(layout, { ...nobody, nodes: 2, owners: 3 })).rejects.toThrow('3 owners cannot share 2 nodes');
+  });
+});

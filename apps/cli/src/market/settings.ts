@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, statfs } from 'node:fs/promises';
 import { freePort, isPortFree } from '@muster/local-services';
 import { DEFAULT_PORTS } from '@muster/shared-types';
 import { z } from 'zod';
@@ -7,6 +7,20 @@ import { DEFAULT_HOME, type Layout } from './layout.js';
 import { readIfThere, writePrivate } from './private-file.js';
 
 const Port = z.number().int().min(1).max(65_535);
+/** Each has an engine and a network of its own; more than this teaches nothing that these do not. */
+export const MOST_NODES = 9;
+const Count = z.number().int().min(1).max(MOST_NODES);
+
+/** A second, third … node of this machine. */
+const FurtherNode = z.object({
+  number: z.number().int().min(2),
+  bridge: z.string(),
+  subnet: z.string(),
+  /** Whose it is: 1 is the account of `up` itself. */
+  owner: Count,
+  listed_node_id: z.uuid().optional(),
+});
+export type FurtherNode = z.infer<typeof FurtherNode>;
 
 /** What was chosen for this market and stays, so that a restarted part is found again where it was. */
 const Settings = z.object({
@@ -17,6 +31,13 @@ const Settings = z.object({
   tunnel_server_id: z.uuid().optional(),
   /** The node that `up` has listed once; unlisting it is the owner's word from then on. */
   listed_node_id: z.uuid().optional(),
+  /** How many nodes of this machine `up` runs, and how many owners share them. */
+  nodes: Count.default(1),
+  owners: Count.default(1),
+  /** Disk of each node in GB, once there is more than one. */
+  pool_gb: z.number().int().optional(),
+  /** Those that are not run at present are kept: a node is its key. */
+  further_nodes: z.array(FurtherNode).default([]),
 });
 export type Settings = z.infer<typeof Settings>;
 export type Ports = Settings['ports'];
@@ -39,6 +60,9 @@ export interface SettingsWish {
   apiPort: number | undefined;
   /** Parts of this market that run already. */
   running: ReadonlySet<Holder>;
+  /** `--nodes`, `--owners`; undefined = as before. */
+  nodes?: number | undefined;
+  owners?: number | undefined;
 }
 
 /** The remembered choices where they still hold, the documented ports where they are free, else free ones. */
@@ -64,7 +88,36 @@ export async function chooseSettings(layout: Layout, wish: SettingsWish): Promis
     subnet: network.subnet,
     ...(kept?.tunnel_server_id && { tunnel_server_id: kept.tunnel_server_id }),
     ...(kept?.listed_node_id && { listed_node_id: kept.listed_node_id }),
+    ...(await chooseNodes(layout, kept, network, wish)),
   };
+}
+
+type NodeSettings = Pick<Settings, 'nodes' | 'owners' | 'pool_gb' | 'further_nodes'>;
+
+/** Nodes go round the owners: of three nodes and two owners the third is the first owner's again. */
+export const ownerOf = (node: number, owners: number): number => ((node - 1) % owners) + 1;
+
+/** As many as wished, the known ones as they are. Throws when there are more owners than nodes. */
+export async function chooseNodes(layout: Layout, kept: NodeSettings | undefined, first: { bridge: string }, wish: Pick<SettingsWish, 'nodes' | 'owners'>): Promise<NodeSettings> {
+  const nodes = wish.nodes ?? Math.max(kept?.nodes ?? 1, wish.owners ?? 1);
+  const owners = wish.owners ?? Math.min(kept?.owners ?? 1, nodes);
+  if (owners > nodes) throw new CliError(`${owners} owners cannot share ${nodes === 1 ? 'one node' : `${nodes} nodes`}`, EXIT.usage, `Give each a node: muster up --nodes ${owners} --owners ${owners}`);
+  const further = [...(kept?.further_nodes ?? [])];
+  for (let number = 2; number <= nodes; number += 1) {
+    if (further.some((node) => node.number === number)) continue;
+    const network = await freeNetwork(false, [first.bridge, ...further.map((node) => node.bridge)]);
+    further.push({ number, ...network, owner: ownerOf(number, owners) });
+  }
+  const pool = kept?.pool_gb ?? (nodes > 1 ? await equalPoolGb(layout, nodes) : undefined);
+  return { nodes, owners, ...(pool !== undefined && { pool_gb: pool }), further_nodes: further };
+}
+
+const LEAST_POOL_GB = 5;
+
+/** Half of what is free, as with one node, in equal parts. */
+async function equalPoolGb(layout: Layout, nodes: number): Promise<number> {
+  const { bavail, bsize } = await statfs(layout.home);
+  return Math.max(LEAST_POOL_GB, Math.floor((bavail * bsize) / 2 / nodes / 1e9));
 }
 
 async function apiPort(kept: number | undefined, wish: SettingsWish, isDefault: boolean): Promise<number> {
@@ -106,10 +159,13 @@ function shuffled<T>(items: readonly T[]): T[] {
   return items.map((item) => ({ item, order: Math.random() })).toSorted((one, other) => one.order - other.order).map(({ item }) => item);
 }
 
-/** `mst0` and 10.213/16 belong to the default folder; another market takes the first pair that no interface has. */
-async function freeNetwork(isDefault: boolean): Promise<{ bridge: string; subnet: string }> {
-  const taken = new Set(await readdir('/sys/class/net').catch(() => []));
-  const numbers = isDefault ? [0] : shuffled(Array.from({ length: 30 }, (_, index) => index + 1));
+/** 10.213 is the first one's network, 10.255 the last. */
+const NETWORKS = 42;
+
+/** `mst0` and 10.213/16 belong to the default folder's first node; everything else takes a pair that no interface has. */
+async function freeNetwork(isDefault: boolean, known: readonly string[] = []): Promise<{ bridge: string; subnet: string }> {
+  const taken = new Set([...known, ...(await readdir('/sys/class/net').catch(() => []))]);
+  const numbers = isDefault ? [0] : shuffled(Array.from({ length: NETWORKS }, (_, index) => index + 1));
   const number = numbers.find((candidate) => !taken.has(`mst${candidate}`)) ?? 0;
   return { bridge: `mst${number}`, subnet: `10.${213 + number}.0.0/16` };
 }

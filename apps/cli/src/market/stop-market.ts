@@ -4,6 +4,7 @@ import { cleanHost } from './clean-host.js';
 import type { LiveRental, MarketEvent, PartName } from './events.js';
 import type { Keeper } from './keeper.js';
 import type { Layout } from './layout.js';
+import type { LocalHost } from './local-host.js';
 import { END_INSTANCES, stopLeftovers } from './parts.js';
 
 const SETTLE_MS = 20_000;
@@ -13,8 +14,8 @@ export interface StoppingMarket {
   keepers: ReadonlyMap<PartName, Keeper>;
   tell(event: MarketEvent): void;
   liveRentals(): Promise<LiveRental[]>;
-  /** Undefined when the market was stopped before it had settings. */
-  agentEnv: Record<string, string> | undefined;
+  /** Every node of this machine with its agent's environment; empty when the market was stopped before it had settings. */
+  hosts: readonly { host: LocalHost; env: Record<string, string> }[];
 }
 
 /**
@@ -23,11 +24,10 @@ export interface StoppingMarket {
  */
 export async function stopMarket(market: StoppingMarket): Promise<void> {
   const startedAt = performance.now();
-  const { tell, agentEnv } = market;
+  const { tell } = market;
   const ends = await market.liveRentals().catch(() => []); // a database that is down settles later
   tell({ kind: 'stopping', ends });
-  const wasHost = market.keepers.has('agent') || (await access(market.layout.agent).then(() => true, () => false));
-  if (agentEnv && wasHost) await step(market, 'instances, engine and network of this machine are gone', () => endHost(market, agentEnv));
+  await endHosts(market);
   if (ends.length > 0) await step(market, ends.length === 1 ? '1 rental settled' : `${ends.length} rentals settled`, () => untilSettled(market));
   await stopPart(market, 'backend');
   await Promise.all([stopPart(market, 'frps'), stopPart(market, 'gate')]);
@@ -36,11 +36,22 @@ export async function stopMarket(market: StoppingMarket): Promise<void> {
   tell({ kind: 'stopped', ms: performance.now() - startedAt });
 }
 
+async function endHosts(market: StoppingMarket): Promise<void> {
+  const were = await Promise.all(market.hosts.map(async ({ host }) => market.keepers.has(host.part) || (await access(host.stateDir).then(() => true, () => false))));
+  const hosts = market.hosts.filter((_, index) => were[index]);
+  if (hosts.length === 0) return;
+  const text = hosts.length === 1 ? 'instances, engine and network of this machine are gone' : `instances, engines and networks of ${hosts.length} nodes are gone`;
+  await step(market, text, async () => {
+    const ended = await Promise.allSettled(hosts.map(({ host, env }) => endHost(market, host, env)));
+    for (const result of ended) if (result.status === 'rejected') throw result.reason;
+  });
+}
+
 /** The agent says goodbye and takes its instances along; then anything it could not take. */
-async function endHost(market: StoppingMarket, env: Record<string, string>): Promise<void> {
-  await market.keepers.get('agent')?.stop();
-  await stopLeftovers(market.layout.home, 'agent', END_INSTANCES);
-  await cleanHost(market.layout, env);
+async function endHost(market: StoppingMarket, host: LocalHost, env: Record<string, string>): Promise<void> {
+  await market.keepers.get(host.part)?.stop();
+  await stopLeftovers(market.layout.home, host.part, END_INSTANCES);
+  await cleanHost(host.stateDir, env);
 }
 
 async function untilSettled(market: StoppingMarket): Promise<void> {

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
-import { fail, sayJson } from '../output/io.js';
+import { fail, type Io, sayJson } from '../output/io.js';
 import { logTail } from './child.js';
 import type { Places } from './events.js';
 import { followUntilReady } from './follow.js';
@@ -16,6 +16,8 @@ export interface UpOptions {
   port: number | undefined;
   detach: boolean;
   agent: boolean;
+  nodes: number | undefined;
+  owners: number | undefined;
 }
 
 /** `muster up`: runs the market in this process, in one of its own with `--detach`, or says that it runs already. */
@@ -37,6 +39,8 @@ function foreground({ io, config }: CliContext, options: UpOptions): Promise<num
     config,
     apiPort: options.port,
     withAgent: options.agent,
+    nodes: options.nodes,
+    owners: options.owners,
     isTty: io.isTty,
     onEvent: (event) => {
       if (event.kind === 'ready') return tell(event.places, 'foreground');
@@ -51,13 +55,21 @@ function foreground({ io, config }: CliContext, options: UpOptions): Promise<num
 }
 
 async function tellRunning({ io }: CliContext, layout: Layout, options: UpOptions): Promise<void> {
-  const places = await followUntilReady(io, layout, () => Promise.resolve(undefined));
+  const places = await runningPlaces(io, layout, options);
   const port = new URL(places.url).port;
   if (options.port !== undefined && port !== String(options.port)) {
     throw new CliError(`Muster runs here already, on port ${port}`, EXIT.refused, 'Stop it first: muster down');
   }
   if (io.json) return sayJson(io, { already_running: true, ...places });
   sayPlaces(io, places, 'already');
+}
+
+/** What runs, changed first where other nodes or owners are wished. */
+async function runningPlaces(io: Io, layout: Layout, { nodes, owners }: UpOptions): Promise<Places> {
+  const nobodyGone = (): Promise<undefined> => Promise.resolve(undefined);
+  const places = await followUntilReady(io, layout, nobodyGone);
+  if (nodes === undefined && owners === undefined) return places;
+  return followUntilReady(io, layout, nobodyGone, { command: 'resize', nodes: nodes ?? null, owners: owners ?? null });
 }
 
 async function detached(context: CliContext, layout: Layout, options: UpOptions): Promise<void> {
@@ -74,7 +86,7 @@ async function startDetached({ config }: CliContext, layout: Layout, options: Up
   const file = join(layout.log, 'supervisor.log');
   const log = await open(file, 'a', 0o640);
   try {
-    const args = [programOf('cli'), 'supervise', ...(options.port === undefined ? [] : ['--port', String(options.port)]), ...(options.agent ? [] : ['--no-agent'])];
+    const args = [programOf('cli'), 'supervise', ...(options.port === undefined ? [] : ['--port', String(options.port)]), ...(options.agent ? [] : ['--no-agent']), ...countArgs(options)];
     const child = spawn(process.execPath, args, { cwd: '/', detached: true, env: config.own, stdio: ['ignore', log.fd, log.fd] });
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
     child.unref();
@@ -84,8 +96,11 @@ async function startDetached({ config }: CliContext, layout: Layout, options: Up
   }
 }
 
+const countArgs = ({ nodes, owners }: Pick<UpOptions, 'nodes' | 'owners'>): string[] =>
+  Object.entries({ nodes, owners }).flatMap(([name, count]) => (count === undefined ? [] : [`--${name}`, String(count)]));
+
 /** `muster supervise`: what `up --detach` starts. Its words go to the log. */
-export async function superviseDetached({ io, config }: CliContext, options: Pick<UpOptions, 'port' | 'agent'>): Promise<void> {
-  const exitCode = await supervise({ config, apiPort: options.port, withAgent: options.agent, isTty: false, onEvent: (event) => io.stdout.write(`${new Date().toISOString()} ${JSON.stringify(event)}\n`) });
+export async function superviseDetached({ io, config }: CliContext, options: Omit<UpOptions, 'detach'>): Promise<void> {
+  const exitCode = await supervise({ config, apiPort: options.port, withAgent: options.agent, nodes: options.nodes, owners: options.owners, isTty: false, onEvent: (event) => io.stdout.write(`${new Date().toISOString()} ${JSON.stringify(event)}\n`) });
   process.exitCode = exitCode ?? EXIT.refused;
 }
