@@ -45,7 +45,7 @@ export class Connection {
       extraHeaders: { authorization: `Bearer ${options.hostApiKey}` },
       auth: { node_id: options.nodeId },
       reconnectionDelay: 500,
-      reconnectionDelayMax: 5_000,
+      reconnectionDelayMax: 3_000,
       randomizationFactor: 0.5,
       timeout: 10_000,
     });

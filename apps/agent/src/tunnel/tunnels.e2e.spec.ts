@@ -334,6 +334,21 @@ describe('what stays when something fails', { timeout: TEST_MS }, () => {
     for (const port of node.ports) (await reach(port)).close();
   });
 
+  it('frps away for long: frpc does not wait for its next try, another one dials', async () => {
+    const node = await TestNode.create(1);
+    await node.grant(node.ports);
+    node.tunnels = node.another({ noSessionLimitMs: 1_000 });
+    await node.tunnels.setServer(node.server);
+    await node.tunnels.setToken(await server.token(node.nodeId));
+    await node.open();
+    (await reach(node.port)).close();
+    const { pid } = await node.record();
+    await server.frps.signal('SIGKILL');
+    await until('another frpc', async () => (await node.record()).pid !== pid);
+    await server.startFrps();
+    (await reach(node.port)).close();
+  });
+
   it('frpc killed, again and again: back with the same ports', async () => {
     const node = await TestNode.join();
     await node.open();

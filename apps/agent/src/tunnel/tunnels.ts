@@ -13,6 +13,15 @@ const ADMIN_POLL_MS = 25;
 /** An frpc that is alive but silent for so long will not come back. Generous: replacing it cuts live sessions. */
 const DEFAULT_SILENT_LIMIT_MS = 60_000;
 
+/**
+ * frpc dials again 1, 2, 4 … 20 s apart. Without a session it carries nobody, so a new one, which dials at once, takes
+ * its place earlier than that.
+ */
+const DEFAULT_NO_SESSION_LIMIT_MS = 10_000;
+
+/** A login that began so lately is not disturbed. */
+const LOGIN_MS = 2_000;
+
 export interface TunnelOptions {
   /** Folder for frpc's files, made 0700. Keep it over restarts: token, store and record of the running frpc lie there. */
   folder: string;
@@ -20,6 +29,8 @@ export interface TunnelOptions {
   log: Logger;
   /** After this long without an answer a live frpc is replaced. Default 60 s. */
   silentLimitMs?: number;
+  /** After this long without a session at the server frpc is replaced. Default 10 s. */
+  noSessionLimitMs?: number;
 }
 
 export function createTunnels(options: TunnelOptions): Tunnels {
@@ -35,6 +46,7 @@ class NodeTunnels implements Tunnels {
   private readonly token: TokenFile;
   private readonly log: Logger;
   private readonly silentLimitMs: number;
+  private readonly noSessionLimitMs: number;
   private queue: Promise<unknown> = Promise.resolve();
   private server: TunnelServer | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -46,6 +58,7 @@ class NodeTunnels implements Tunnels {
   private failures = 0;
   private nextStartMs = 0;
   private lastAnswerMs = 0;
+  private lastSessionMs = 0;
   private missed = new Set<string>();
   private readonly refused = new Map<string, { attempts: number; atMs: number }>();
 
@@ -54,6 +67,7 @@ class NodeTunnels implements Tunnels {
     this.token = new TokenFile(this.frpc.tokenPath);
     this.log = options.log;
     this.silentLimitMs = options.silentLimitMs ?? DEFAULT_SILENT_LIMIT_MS;
+    this.noSessionLimitMs = options.noSessionLimitMs ?? DEFAULT_NO_SESSION_LIMIT_MS;
   }
 
   setServer(server: TunnelServer): Promise<void> {
@@ -62,6 +76,7 @@ class NodeTunnels implements Tunnels {
       this.server = server;
       this.stopped = false;
       this.lastAnswerMs = performance.now();
+      this.lastSessionMs = this.lastAnswerMs;
       // An frpc that was ended here on purpose has not failed.
       if (!(await this.frpc.adopt(server))) this.startedAtMs = 0;
       await this.look();
@@ -73,6 +88,8 @@ class NodeTunnels implements Tunnels {
     return this.serial(async () => {
       await this.frpc.prepareFolder();
       await this.token.replace(jwt);
+      // Whoever brings a token has just come back itself, or the old one was refused: no reason to wait.
+      if (!this.up && performance.now() - this.startedAtMs > LOGIN_MS) this.lastSessionMs = -Infinity;
       await this.look();
     });
   }
@@ -152,8 +169,10 @@ class NodeTunnels implements Tunnels {
     const statuses = await api?.status().catch(() => undefined);
     if (!api || !statuses) return this.judgeSilence();
     await this.judge(statuses);
+    if (!this.up) return this.judgeAbsence(server);
+    this.lastSessionMs = performance.now();
     await this.repost(api, statuses);
-    if (this.up) await this.mend(api);
+    await this.mend(api);
   }
 
   /** frpc needs a token before its first login; it starts when there is one and the pause after a failure is over. */
@@ -163,6 +182,7 @@ class NodeTunnels implements Tunnels {
     if (nowMs < this.nextStartMs || !(await this.token.exists())) return;
     this.startedAtMs = nowMs;
     this.lastAnswerMs = nowMs;
+    this.lastSessionMs = nowMs;
     this.answered = false;
     await this.frpc.start(server);
   }
@@ -207,6 +227,14 @@ class NodeTunnels implements Tunnels {
     if (lasting.length === 0) return;
     this.log.warn({ proxies: lasting }, 'the session does not run what is stored; it is told again');
     await api.reload();
+  }
+
+  private async judgeAbsence(server: TunnelServer): Promise<void> {
+    if (performance.now() - this.lastSessionMs < this.noSessionLimitMs) return;
+    this.log.info('frpc has had no session for long; it is replaced, so that it dials at once');
+    await this.frpc.end();
+    this.startedAtMs = 0; // ended on purpose
+    await this.startIfPossible(server);
   }
 
   /** A refused proxy would be retried by frpc only after 30 s: the gate may be back, or know the port, long before. */
