@@ -8,6 +8,7 @@ import { identify, isRunning, type ProcessIdentity } from '@muster/local-service
 import pg from 'pg';
 import { z } from 'zod';
 import { type Caches, findCaches, REPOSITORY } from './caches.js';
+import { reapDistantHost } from './distant-host.js';
 import { NOTHING, remainsOf, type Remains } from './remains.js';
 import { must, run, type Ran } from './run.js';
 import { figure, until } from './until.js';
@@ -28,6 +29,8 @@ export interface MarketOptions {
   /** Further settings for its parts. */
   env?: Record<string, string>;
   poolGb?: number;
+  /** Without it the market has no host on this machine. */
+  agent?: boolean;
   /** Called with the folder before anything starts in it. */
   prepare?: (home: string) => Promise<Record<string, string>>;
 }
@@ -54,7 +57,7 @@ export class Market {
     await mkdir(join(home, 'person'), { mode: 0o700 });
     const market = new Market(home, { ...environment(home, caches, options), ...(await options.prepare?.(home)) });
     try {
-      await market.up();
+      await market.up(options.agent === false ? ['--no-agent'] : []);
     } catch (error) {
       await market.close().catch((other: unknown) => console.error(other));
       throw error;
@@ -63,8 +66,8 @@ export class Market {
   }
 
   /** Starts it, or what is not running of it. */
-  async up(): Promise<void> {
-    const { stdout } = await this.must(['up', '--detach', '--json'], UP_MS);
+  async up(flags: readonly string[] = []): Promise<void> {
+    const { stdout } = await this.must(['up', '--detach', '--json', ...flags], UP_MS);
     const places = Places.parse(JSON.parse(stdout));
     this.url = places.url;
     this.supervisorPid = places.supervisor_pid;
@@ -245,6 +248,7 @@ async function reapOrphans(): Promise<void> {
     const env = environment(home, { frp, imagesDir }, {});
     const supervisors = (await must('pgrep', ['-f', `${CLI} supervise`]).catch(() => '')).split('\n').map(Number).filter((one) => one > 0);
     for (const one of supervisors) if ((await readFile(`/proc/${one}/environ`, 'utf8').catch(() => '')).includes(`MUSTER_HOME=${home}\0`)) process.kill(one, 'SIGCONT');
+    await reapDistantHost(pid, home, env);
     const ran = await run(process.execPath, [CLI, 'down', '--yes'], { env, withinMs: UP_MS });
     if (ran.code === 0) await rm(home, { recursive: true, force: true });
     else console.warn(`${home}, left by a killed run, could not be taken down:\n${ran.stderr}`);
