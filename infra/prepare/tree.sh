@@ -2,7 +2,9 @@
 # shellcheck shell=bash disable=SC2154
 # shellcheck source=infra/prepare/pnpm.sh
 . "$here/pnpm.sh"
-readonly INSTALL_STAMP=$repo/node_modules/.muster-install BUILD_STAMP=$repo/node_modules/.muster-build
+# shellcheck source=infra/prepare/sources.sh
+. "$here/sources.sh"
+readonly INSTALL_STAMP=$repo/node_modules/.muster-install
 
 prepare_tree() {
   step pnpm "pnpm $PNPM_VERSION" pnpm_is_there npm install -g --no-fund --no-audit --cache "$PNPM_PREFIX/npm-cache" --prefix "$PNPM_PREFIX" "pnpm@$PNPM_VERSION" &&
@@ -22,11 +24,8 @@ runs_as_owner() { [ "$(as_owner id -u)" != "$(id -u)" ]; }
 
 lock_hash() { (cd "$repo" && cat pnpm-lock.yaml pnpm-workspace.yaml package.json apps/*/package.json packages/*/package.json && node --version) | sha256sum; }
 
-# Everything that a build reads; generated and installed things are not sources.
 source_hash() {
-  (cd "$repo" && lock_hash && cat turbo.json tsconfig.base.json &&
-    find apps packages prisma bench \( -name node_modules -o -name dist -o -name generated -o -name .turbo \) -prune -o -type f -print0 |
-    sort -z | xargs -0 sha256sum) | sha256sum
+  (cd "$repo" && lock_hash && sources -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum
 }
 
 dependencies_are_there() { [ "$(cat "$INSTALL_STAMP" 2>/dev/null)" = "$(lock_hash)" ]; }
@@ -48,13 +47,14 @@ build_is_there() {
   for package in "$repo"/apps/* "$repo"/packages/*; do
     ! grep -qs '"build":' "$package/package.json" || [ -d "$package/dist" ] || return 1
   done
+  as_owner touch "$BUILD_STAMP" # sources that are newer and the same are not looked at again
 }
 
 build_tree() {
   local hash home=()
   if ! runs_as_owner && [ "$(id -u)" = 0 ]; then home=(env "HOME=$MUSTER_HOME/tools/home"); fi
-  # Of the sources as they were before: what is edited meanwhile counts as not built.
   hash=$(source_hash)
   (cd "$repo" && as_owner "${home[@]}" pnpm run build 9>&-) || return 1
-  as_owner tee "$BUILD_STAMP" <<<"$hash" >/dev/null
+  # What was edited meanwhile counts as not built.
+  [ "$(source_hash)" != "$hash" ] || as_owner tee "$BUILD_STAMP" <<<"$hash" >/dev/null
 }
