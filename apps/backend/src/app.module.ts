@@ -7,9 +7,10 @@ import { LedgerModule } from './ledger/ledger.module.js';
 import { MarketModule } from './market/market.module.js';
 import { PlatformModule } from './platform/platform.module.js';
 import { RentalsModule } from './rentals/rentals.module.js';
+import { StorageModule } from './storage/storage.module.js';
 import { TunnelsModule } from './tunnels/tunnels.module.js';
 
 @Module({
-  imports: [PlatformModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule, JobsModule],
+  imports: [PlatformModule, StorageModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule, JobsModule],
 })
 export class AppModule {}

@@ -9,6 +9,7 @@ import { answerUnreadable } from './platform/client-error.js';
 import { Metrics } from './platform/metrics.js';
 import { assignRequestId } from './platform/request-id.js';
 import { InFlight } from './platform/in-flight.js';
+import { cutSlowBodies, isJsonBody, LONGEST_REQUEST_MS } from './platform/request-bodies.js';
 
 /** Larger than any inventory; nothing else that is sent comes near. */
 const BODY_LIMIT = '1mb';
@@ -36,7 +37,8 @@ export function configureApp(app: NestExpressApplication): InFlight {
   app.use(inFlight.track, metrics.measure, helmet(CONTENT_SECURITY));
   app.use('/metrics', metrics.serve);
   serveDocuments(app);
-  app.useBodyParser('json', { limit: BODY_LIMIT, inflate: false });
+  app.use(cutSlowBodies);
+  app.useBodyParser('json', { limit: BODY_LIMIT, inflate: false, type: isJsonBody });
   return inFlight;
 }
 
@@ -44,6 +46,7 @@ export function configureApp(app: NestExpressApplication): InFlight {
 export async function listen(app: INestApplication): Promise<string> {
   const { host, port } = app.get(Config);
   const server = app.getHttpServer() as Server;
+  server.requestTimeout = LONGEST_REQUEST_MS;
   server.on('clientError', answerUnreadable);
   await app.listen(port, host);
   const address = server.address();

@@ -50,6 +50,13 @@ const Environment = z.object({
   MUSTER_TUNNEL_LAST_PORT: port.default(DEFAULT_PORTS.tunnelLast),
   MUSTER_TUNNEL_ISSUER: z.url().default(`http://127.0.0.1:${DEFAULT_PORTS.gate}`),
   MUSTER_TUNNEL_CA_FILE: z.string().min(1).optional(),
+  MUSTER_STORAGE_DIR: z.string().startsWith('/', 'must be an absolute path').default('/var/lib/muster/storage'),
+  S3_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional(),
+  S3_BUCKET: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket').optional(),
+  S3_REGION: z.string().min(1).default('us-east-1'),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  RESULTS_KEPT_DAYS: wholeNumber(1, 3650).default(30),
 });
 type EnvironmentName = keyof z.output<typeof Environment>;
 
@@ -80,6 +87,13 @@ const EXAMPLES: Record<EnvironmentName, string> = {
   MUSTER_TUNNEL_LAST_PORT: '29999',
   MUSTER_TUNNEL_ISSUER: 'http://127.0.0.1:7080',
   MUSTER_TUNNEL_CA_FILE: '/etc/muster/tunnel/ca.pem',
+  MUSTER_STORAGE_DIR: '/var/lib/muster/storage',
+  S3_ENDPOINT: 'https://s3.example.com',
+  S3_BUCKET: 'muster',
+  S3_REGION: 'us-east-1',
+  S3_ACCESS_KEY_ID: 'the id of an access key of that bucket',
+  S3_SECRET_ACCESS_KEY: 'the secret of that access key',
+  RESULTS_KEPT_DAYS: '30',
 };
 
 /** The tunnel server that this market starts with; more are rows in `TunnelServer`. */
@@ -95,6 +109,11 @@ export interface TunnelConfig {
   /** PEM file of the CA that frps's certificate hangs on; needed by `bootstrap`. */
   caFile: string | undefined;
 }
+
+/** Where inputs and results lie: a folder of this machine, or a bucket when S3_ENDPOINT is set. */
+export type StorageConfig =
+  | { kind: 'local'; dir: string }
+  | { kind: 's3'; endpoint: string; region: string; bucket: string; accessKeyId: string; secretAccessKey: string };
 
 /** Everything the process takes from outside, read once. Also the injection token. */
 export class Config {
@@ -118,6 +137,8 @@ export class Config {
   readonly rateLimitPerMin: number;
   readonly signInLimitPerMin: number;
   readonly tunnel: TunnelConfig;
+  readonly storage: StorageConfig;
+  readonly resultsKeptDays: number;
 
   constructor(env: z.output<typeof Environment>) {
     this.databaseUrl = env.DATABASE_URL;
@@ -138,6 +159,8 @@ export class Config {
     this.rateLimitPerMin = env.MUSTER_RATE_LIMIT_PER_MIN;
     this.signInLimitPerMin = env.MUSTER_SIGN_IN_LIMIT_PER_MIN;
     this.tunnel = tunnelConfig(env);
+    this.storage = storageConfig(env);
+    this.resultsKeptDays = env.RESULTS_KEPT_DAYS;
   }
 
   has(role: ServerRole): boolean {
@@ -156,6 +179,15 @@ function tunnelConfig(env: z.output<typeof Environment>): TunnelConfig {
     issuer: env.MUSTER_TUNNEL_ISSUER,
     caFile: env.MUSTER_TUNNEL_CA_FILE,
   };
+}
+
+function storageConfig(env: z.output<typeof Environment>): StorageConfig {
+  const { S3_ENDPOINT: endpoint, S3_BUCKET: bucket, S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (endpoint === undefined) return { kind: 'local', dir: env.MUSTER_STORAGE_DIR };
+  if (bucket === undefined || accessKeyId === undefined || secretAccessKey === undefined) {
+    throw new ConfigError('S3_ENDPOINT: needs S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY too');
+  }
+  return { kind: 's3', endpoint, region: env.S3_REGION, bucket, accessKeyId, secretAccessKey };
 }
 
 /** The environment is not usable; the message says per variable what is wrong and what would be right. */

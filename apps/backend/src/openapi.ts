@@ -8,6 +8,7 @@ type Json = Record<string, unknown>;
 const ALWAYS: readonly ProblemCode[] = ['rate_limited', 'unavailable', 'internal'];
 const LOCAL = '#/components/schemas/';
 const PREFIX = '/api/v1';
+const BYTES: Json = { 'application/octet-stream': {} };
 
 const HEADERS: Json = {
   'X-Request-Id': { description: 'Names this request in our logs', schema: { type: 'string' } },
@@ -49,7 +50,7 @@ function info(): Json {
 }
 
 function operationObject(name: string, spec: OperationSpec, components: Components): Json {
-  const body = spec.body && { required: !spec.body.safeParse({}).success, content: { 'application/json': { schema: components.add(spec.body, 'input') } } };
+  const body = requestBody(spec, components);
   return {
     operationId: name,
     summary: spec.summary,
@@ -61,6 +62,11 @@ function operationObject(name: string, spec: OperationSpec, components: Componen
     ...(body ? { requestBody: body } : {}),
     responses: responses(spec, components),
   };
+}
+
+function requestBody(spec: OperationSpec, components: Components): Json | undefined {
+  if (spec.bytes === 'in') return { required: true, content: BYTES };
+  return spec.body && { required: !spec.body.safeParse({}).success, content: { 'application/json': { schema: components.add(spec.body, 'input') } } };
 }
 
 function security(spec: OperationSpec): Json[] {
@@ -85,7 +91,8 @@ function idempotencyKey(spec: OperationSpec): Json[] {
 
 function responses(spec: OperationSpec, components: Components): Json {
   const headers = Object.fromEntries(headersOf(spec).map((name) => [name, { $ref: `#/components/headers/${name}` }]));
-  const success = { description: spec.summary, headers, content: { 'application/json': { schema: components.add(spec.response, 'output') } } };
+  const content = spec.bytes === 'out' ? BYTES : { 'application/json': { schema: components.add(spec.response, 'output') } };
+  const success = { description: spec.summary, headers, content };
   const codes = problemsOf(spec);
   const statuses = [...new Set(codes.map((code) => problems[code].status))].toSorted((a, b) => a - b);
   const failures = statuses.map((status): [string, Json] => [String(status), failure(codes.filter((code) => problems[code].status === status))]);

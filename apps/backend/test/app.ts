@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { operations, type ApiKeyInfo, type OperationName, type SessionTokens } from '@muster/shared-types';
@@ -57,13 +60,15 @@ export class TestApp {
     readonly config: Config,
     readonly database: TestDatabase,
     readonly redis: TestRedis,
+    readonly storageDir: string,
     private readonly stop: () => Promise<void>,
   ) {}
 
   static async start(options: TestAppOptions): Promise<TestApp> {
     const database = options.beside?.database ?? (await databaseOf(options));
     const redis = options.beside?.redis ?? (await startTestRedis());
-    const config = loadConfig({ ...testEnvironment(database.url, redis.url), ...options.env });
+    const storageDir = options.beside?.storageDir ?? (await mkdtemp(join(tmpdir(), 'muster-storage-')));
+    const config = loadConfig({ ...testEnvironment(database.url, redis.url), MUSTER_STORAGE_DIR: storageDir, ...options.env });
     await prepare(config, options);
     const building = Test.createTestingModule({ imports: [AppModule] }).overrideProvider(Config).useValue(config);
     if (options.clock) building.overrideProvider(Clock).useValue(options.clock);
@@ -74,9 +79,9 @@ export class TestApp {
     const stop = async (): Promise<void> => {
       await closeGracefully(app, inFlight);
       if (options.beside) return;
-      await Promise.all([database.drop(), redis.stop()]);
+      await Promise.all([database.drop(), redis.stop(), rm(storageDir, { recursive: true, force: true })]);
     };
-    return new TestApp(app, url, config, database, redis, stop);
+    return new TestApp(app, url, config, database, redis, storageDir, stop);
   }
 
   get db(): Db {

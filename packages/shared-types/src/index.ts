@@ -16,6 +16,7 @@ export * from './api/operation.js';
 export * from './api/identity.js';
 export * from './api/fleet.js';
 export * from './api/market.js';
+export * from './api/blobs.js';
 export * from './api/jobs.js';
 export * from './api/system.js';
 export * from './api/operations.js';

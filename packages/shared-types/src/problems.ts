@@ -49,6 +49,7 @@ export const problems = {
   hold_too_small: kind(422, 'The price limit is too low for any node that fits'),
   bad_result: kind(422, 'The result does not match its hash'),
   link_expired: kind(403, 'This link is no longer good'),
+  range_not_satisfiable: kind(416, 'This range lies behind the end'),
   result_expired: kind(410, 'This result is no longer kept'),
   rate_limited: kind(429, 'Too many requests', true),
   unavailable: kind(503, 'A part of the market is down', true),

@@ -33,6 +33,12 @@ export interface SignedPutOptions {
   sha256?: string;
 }
 
+/** How to put: HTTP PUT of the bytes to `url`, with these headers. */
+export interface SignedPut {
+  url: string;
+  headers: Record<string, string>;
+}
+
 /**
  * Where inputs and results lie. Keys are paths like `results/<job>/<execution>.tar` (`isKey` in `key.rules.ts`); none is
  * the folder of another. An object appears whole or not at all, and stays once `put` has resolved, also after a power cut.
@@ -48,6 +54,6 @@ export abstract class Storage {
   abstract delete(keyOrFolder: string): Promise<void>;
   /** A URL that whoever holds it may GET for `ttlS` seconds. */
   abstract signedGet(key: string, ttlS: number): Promise<string>;
-  /** A URL that takes one HTTP PUT of the bytes, for `ttlS` seconds. A second PUT replaces the first. */
-  abstract signedPut(key: string, options: SignedPutOptions): Promise<string>;
+  /** A URL that takes an HTTP PUT of the bytes, for `ttlS` seconds. A second PUT replaces the first. Headers are needed only with `sha256`. */
+  abstract signedPut(key: string, options: SignedPutOptions): Promise<SignedPut>;
 }

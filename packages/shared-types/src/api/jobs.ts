@@ -54,7 +54,13 @@ export const jobOperations = {
     auth: { kind: 'user', scope: 'rent' }, owner: 'self',
     body: z.object({ size: z.number().int().min(0).max(JOB_LIMITS.inputBytes), sha256: Sha256Hex }).strict(),
     status: 201,
-    response: z.object({ upload_id: Uuid, put_url: z.string(), expires_at: Timestamp }).meta({ id: 'Upload' }),
+    response: z.object({
+      upload_id: Uuid,
+      put_url: z.string(),
+      /** To be sent with the PUT. */
+      put_headers: z.record(z.string(), z.string()),
+      expires_at: Timestamp,
+    }).meta({ id: 'Upload' }),
     problems: ['payload_too_large'],
   }),
   registerNode: operation({

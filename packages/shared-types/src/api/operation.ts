@@ -17,7 +17,7 @@ export type AuthRule =
 export type OwnerRule = 'none' | 'self' | 'rental' | 'node' | 'api_key' | 'ssh_key' | 'session' | 'job' | 'upload';
 
 export interface OperationSpec {
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** OpenAPI form: `/api/v1/rentals/{rental_id}`. */
   path: string;
   summary: string;
@@ -26,6 +26,8 @@ export interface OperationSpec {
   owner: OwnerRule;
   /** POST that costs money: takes `Idempotency-Key`. */
   idempotent?: true;
+  /** What comes in, or goes out, is bytes and not JSON. */
+  bytes?: 'in' | 'out';
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: z.ZodObject;

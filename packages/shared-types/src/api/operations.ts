@@ -1,3 +1,4 @@
+import { blobOperations } from './blobs.js';
 import { fleetOperations } from './fleet.js';
 import { identityOperations } from './identity.js';
 import { jobOperations } from './jobs.js';
@@ -12,6 +13,7 @@ export const operations = {
   ...marketOperations,
   ...ledgerOperations,
   ...jobOperations,
+  ...blobOperations,
 } as const;
 export type Operations = typeof operations;
 export type OperationName = keyof Operations;
