@@ -6,6 +6,7 @@ export class Weights {
   readonly #sums: Float64Array;
   readonly #own: Float64Array;
   readonly #top: number;
+  #positive: number;
 
   constructor(weights: readonly number[]) {
     this.#own = Float64Array.from(weights);
@@ -15,11 +16,17 @@ export class Weights {
       const parent = i + (i & -i);
       if (parent < this.#sums.length) this.#sums[parent] = at(this.#sums, parent) + at(this.#sums, i);
     }
+    this.#positive = weights.filter((weight) => weight > 0).length;
     this.#top = weights.length === 0 ? 0 : 2 ** Math.floor(Math.log2(weights.length));
   }
 
   get length(): number {
     return this.#own.length;
+  }
+
+  /** True when nothing can be drawn. */
+  get empty(): boolean {
+    return this.#positive === 0;
   }
 
   of(index: number): number {
@@ -29,12 +36,14 @@ export class Weights {
   set(index: number, weight: number): void {
     const change = weight - at(this.#own, index);
     if (change === 0) return;
+    this.#positive += Number(weight > 0) - Number(at(this.#own, index) > 0);
     this.#own[index] = weight;
     for (let i = index + 1; i < this.#sums.length; i += i & -i) this.#sums[i] = at(this.#sums, i) + change;
   }
 
   /** An index with the probability of its share, for `random` in [0, 1); undefined when all weights are 0. */
   draw(random: number): number | undefined {
+    if (this.empty) return undefined;
     let left = random * this.#total();
     let index = 0;
     for (let step = this.#top; step > 0; step >>= 1) {
