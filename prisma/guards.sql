@@ -87,9 +87,11 @@ CREATE TRIGGER rental_billed_kept BEFORE DELETE ON "Rental"
 
 -- Once per statement: both accounts of each transfer move, User.balance with the prepaid ones, and each side that belongs to a
 -- person gets its statement line. The line of the credit side takes the transfer's id with one bit turned: ids in order of time,
--- as the transfers' are, keep the index in memory. Plans are kept for the session, so the first batch must not choose them: with
--- nothing but index look-ups, one row costs little and ten thousand cost ten thousand times that. It also makes the accounts
--- be locked in the order of their ids, so that two batches never deadlock.
+-- as the transfers' are, keep the index in memory.
+-- Plans are kept for the session and made for the size of the first batch, one row or ten thousand. The settings leave look-ups
+-- by index only, which are right for both; and accounts are locked in the order of their ids, so that two batches never deadlock.
+-- (While a table holds a handful of rows a scan by index replaces the look-ups, in the same order; it is planned anew as soon as
+-- the table has grown and was analysed.)
 CREATE FUNCTION muster_move_balances() RETURNS trigger LANGUAGE plpgsql
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE missing bigint;
@@ -105,13 +107,15 @@ BEGIN
   )
   SELECT (SELECT count(*) FROM delta) - (SELECT count(*) FROM touched) INTO missing;
   IF missing <> 0 THEN RAISE EXCEPTION 'a transfer names an account that does not exist' USING ERRCODE = 'foreign_key_violation'; END IF;
+  WITH sided AS MATERIALIZED (
+    SELECT m.id, m."amountMicro" * 0.000001 AS amount, m."referenceId", m.kind, m.memo, m."createdAt", d."ownerId" AS payer, c."ownerId" AS payee
+    FROM moved m LEFT JOIN "LedgerAccount" d ON d.id = m."debitAccountId" LEFT JOIN "LedgerAccount" c ON c.id = m."creditAccountId"
+  )
   INSERT INTO "Transaction" (id, "userId", amount, type, "referenceId", "transferId", kind, memo, "createdAt")
-    SELECT m.id, a."ownerId", m."amountMicro" * 0.000001, 'DEBIT'::"TransactionType", m."referenceId", m.id, m.kind, m.memo, m."createdAt"
-    FROM moved m JOIN "LedgerAccount" a ON a.id = m."debitAccountId" WHERE a."ownerId" IS NOT NULL
+    SELECT id, payer, amount, 'DEBIT'::"TransactionType", "referenceId", id, kind, memo, "createdAt" FROM sided WHERE payer IS NOT NULL
     UNION ALL
-    SELECT overlay(m.id::text PLACING translate(substr(m.id::text, 20, 1), '0123456789abcdef', '1032547698badcfe') FROM 20 FOR 1)::uuid,
-           a."ownerId", m."amountMicro" * 0.000001, 'CREDIT'::"TransactionType", m."referenceId", m.id, m.kind, m.memo, m."createdAt"
-    FROM moved m JOIN "LedgerAccount" a ON a.id = m."creditAccountId" WHERE a."ownerId" IS NOT NULL;
+    SELECT overlay(id::text PLACING translate(substr(id::text, 20, 1), '0123456789abcdef', '1032547698badcfe') FROM 20 FOR 1)::uuid,
+           payee, amount, 'CREDIT'::"TransactionType", "referenceId", id, kind, memo, "createdAt" FROM sided WHERE payee IS NOT NULL;
   RETURN NULL;
 END $$;
 CREATE TRIGGER transfer_moves_balances AFTER INSERT ON "LedgerTransfer"

@@ -2,10 +2,10 @@
  * The ledger at speed: durable transfers one by one and in batches in the same run, and settling many rentals at once.
  * Every transfer writes its statement lines and moves balances. Prints one JSON line; fails when an invariant is broken.
  */
-import { randomUUID } from 'node:crypto';
 import type { PrismaClient } from '@muster/prisma';
 import { checkLedger } from '@muster/backend/ledger/check';
 import { post } from '@muster/backend/ledger/ledger';
+import { newId } from '@muster/backend/platform/ids';
 import { earningsOf, PAYMENTS_IN, prepaidOf, type Transfer } from '@muster/backend/ledger/ledger.rules';
 import { ensureRentalAccounts, lockForSettling, lockSettling, settleLocked } from '@muster/backend/ledger/settle.store';
 import { conditions, numbers, percentile, withOwnPostgres } from './own-postgres.js';
@@ -14,15 +14,20 @@ const sizes = numbers({ transfers: 20_000, batch: 500, singles: 1_000, users: 1_
 const START_S = 1_800_000_000;
 const now = new Date(START_S * 1_000);
 
+/** What autovacuum does within a minute of such growth; the tables of a market are not a minute old. */
+async function analyse(db: PrismaClient): Promise<void> {
+  await db.$executeRaw`ANALYZE`;
+}
+
 /** So many people with money. */
 async function people(db: PrismaClient, count: number): Promise<string[]> {
-  const ids = Array.from({ length: count }, () => randomUUID());
-  await db.user.createMany({ data: ids.map((id) => ({ id, email: `${id}@example.com`, passwordHash: 'none' })) });
+  const ids = Array.from({ length: count }, () => newId());
+  await db.$executeRaw`INSERT INTO "User" (id, email, "passwordHash") SELECT id, id || '@example.com', 'none' FROM unnest(${ids}::uuid[]) id`;
   for (let i = 0; i < count; i += sizes.batch) await posting(db, ids.slice(i, i + sizes.batch).map((id) => transfer(PAYMENTS_IN, prepaidOf(id), 1_000_000_000n)));
   return ids;
 }
 
-const transfer = (from: Transfer['from'], to: Transfer['to'], amountMicro: bigint): Transfer => ({ id: randomUUID(), from, to, amountMicro, kind: 'grant', referenceId: null, memo: 'bench' });
+const transfer = (from: Transfer['from'], to: Transfer['to'], amountMicro: bigint): Transfer => ({ id: newId(), from, to, amountMicro, kind: 'grant', referenceId: null, memo: 'bench' });
 const posting = (db: PrismaClient, transfers: Transfer[]) => db.$transaction((tx) => post(tx, transfers, now), { timeout: 60_000, maxWait: 60_000 });
 
 /** Between random people, from prepaid to earnings. */
@@ -45,11 +50,11 @@ async function speed(db: PrismaClient, all: Transfer[], batch: number): Promise<
 async function makeRentals(db: PrismaClient): Promise<string[]> {
   const renters = await people(db, sizes.renters);
   const [host = ''] = await people(db, 1);
-  const nodes = Array.from({ length: 200 }, () => randomUUID());
+  const nodes = Array.from({ length: 200 }, () => newId());
   await db.hostNode.createMany({
     data: nodes.map((id) => ({ id, ownerId: host, name: id, publicKey: id, specs: {}, pricingConfig: {}, cpuTotal: 1_000_000, ramMbTotal: 1_000_000_000, diskGbTotal: 1_000_000 })),
   });
-  const ids = Array.from({ length: sizes.rentals }, () => randomUUID());
+  const ids = Array.from({ length: sizes.rentals }, () => newId());
   for (let i = 0; i < ids.length; i += 1_000) {
     await db.rental.createMany({
       data: ids.slice(i, i + 1_000).map((id, k) => ({
@@ -100,10 +105,12 @@ async function settleRound(db: PrismaClient, ids: readonly string[], round: numb
 
 const line = await withOwnPostgres(8, async (db) => {
   const users = await people(db, sizes.users);
+  await analyse(db);
   await speed(db, payments(users, sizes.batch * 2), sizes.batch);
   const oneByOne = await speed(db, payments(users, sizes.singles), 1);
   const inBatches = await speed(db, payments(users, sizes.transfers), sizes.batch);
   const rentals = await makeRentals(db);
+  await analyse(db);
   const settleMs: number[] = [];
   for (let round = 1; round <= sizes.rounds; round += 1) settleMs.push(await settleRound(db, rentals, round));
   const baseline = await baselineMs(db);
