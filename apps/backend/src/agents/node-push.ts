@@ -48,6 +48,16 @@ export class NodePush {
     if (state) this.sockets.send(nodeId, 'drain_node', { reason, generation: state.generation });
   }
 
+  /** Orders executions that are leased to the node. */
+  tasks(nodeId: string, executions: Payload<'run_tasks'>['executions']): void {
+    this.sockets.send(nodeId, 'run_tasks', { executions });
+  }
+
+  /** Tells the node that these need not be finished. */
+  cancelTasks(nodeId: string, executions: Payload<'cancel_tasks'>['executions']): void {
+    this.sockets.send(nodeId, 'cancel_tasks', { executions });
+  }
+
   /** Asks the node and waits for its answer. `node_unreachable` when there is none in time; the agent's own problem when it nacks. */
   async request<K extends Request>(nodeId: string, name: K, payload: Payload<K>, timeoutMs: number): Promise<Result<Extract<AckOf<K>, { ok: true }>>> {
     const session = this.sockets.live(nodeId);

@@ -1,11 +1,21 @@
 import { Global, Module } from '@nestjs/common';
+import { CancelJob } from './cancel.js';
+import { JobsController } from './jobs.controller.js';
+import { ReadJobs } from './read.js';
 import { Refunds } from './refunds.js';
+import { SchedulerWake } from './schedule/wake.js';
+import { AfterSubmit } from './submit/after-submit.js';
+import { InputFiles } from './submit/input-files.js';
+import { MarketNodes } from './submit/market-nodes.js';
+import { PlanJob } from './submit/plan.js';
+import { QuoteJob } from './submit/quote.js';
+import { SubmitJob } from './submit/submit.js';
 
 /** Verified batch jobs, from submission to refund. Global: the gateway reports to it, the heartbeats feed its leases. */
 @Global()
 @Module({
-  controllers: [],
-  providers: [Refunds],
-  exports: [Refunds],
+  controllers: [JobsController],
+  providers: [AfterSubmit, CancelJob, InputFiles, MarketNodes, PlanJob, QuoteJob, ReadJobs, Refunds, SchedulerWake, SubmitJob],
+  exports: [Refunds, SchedulerWake],
 })
 export class JobsModule {}
