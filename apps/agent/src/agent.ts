@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { type EnrolResult, type Heartbeat, HOST_SHUTDOWN, type InstanceBeat, type Inventory, type NodeStatus } from '@muster/shared-types';
+import { type EnrolResult, type Heartbeat, HOST_SHUTDOWN, type InstanceBeat, type InstanceSpec, type Inventory, type NodeStatus } from '@muster/shared-types';
 import type { Logger } from 'pino';
 import { bootId, bootSeconds } from './boot-clock.js';
 import type { AgentConfig } from './config.js';
@@ -23,6 +23,8 @@ import { beatsOf, updatesOf } from './loop/status.rules.js';
 import { NodeFile, openStateDir, readJson, type StateDir, writeJson } from './state-dir.js';
 import { type Sampler, sampler } from './telemetry/sample.js';
 import { createTunnels } from './tunnel/tunnels.js';
+import { capacityOf, heldByInstance } from './tasks/capacity.rules.js';
+import { Tasks } from './tasks/tasks.js';
 import type { Tunnels } from './tunnel/types.js';
 import { AGENT_VERSION } from './version.js';
 
@@ -97,6 +99,7 @@ const inventoryOf = (machine: Machine, clockOffsetS: number | null): Promise<Inv
     frpcPath: machine.config.frpcPath,
     policy: { unsafeGpuRuntime: machine.config.unsafeGpuRuntime },
     clockOffsetS,
+    capabilities: machine.config.capabilities,
   });
 
 /** Enrols the machine, or finds what enrolment gave it before. */
@@ -132,7 +135,9 @@ export class Agent {
   private readonly sampler: Sampler;
   private readonly imported: Promise<void>;
   private readonly startedS = bootSeconds();
+  private tasks: Tasks | null = null;
   private sentInventory: Inventory | null = null;
+  private lastInventory: Inventory | null = null;
   private clockOffsetS: number | null = null;
   private timer: NodeJS.Timeout | null = null;
 
@@ -164,7 +169,7 @@ export class Agent {
       backendUrl: config.backendUrl,
       hostApiKey: config.hostApiKey,
       nodeId: node.node_id,
-      handlers: serverHandlers({ identity, nodeId: node.node_id, agentVersion: AGENT_VERSION, store, loop: this.loop, engine, tunnels: this.tunnels, log, challengedBy: () => this.connection.challengedBy }),
+      handlers: serverHandlers({ identity, nodeId: node.node_id, agentVersion: AGENT_VERSION, store, loop: this.loop, engine, tunnels: this.tunnels, tasks: () => this.tasks, log, challengedBy: () => this.connection.challengedBy }),
       log,
       onConnect: () => this.heartbeats.start(),
       onProven: () => this.proven(),
@@ -194,6 +199,8 @@ export class Agent {
     const reason = config.stopEngine ? HOST_SHUTDOWN : signal;
     if (this.timer) clearInterval(this.timer);
     this.heartbeats.stop();
+    if (config.stopEngine) await this.tasks?.shutDown();
+    else this.tasks?.stop();
     if (this.connection.proven) {
       await sayGoodbye(this.connection, this.node.node_id, reason, log);
       if (config.stopEngine) await this.untilNothingIsLeft();
@@ -223,14 +230,36 @@ export class Agent {
     await this.tunnels.setServer({ addr, port, caPem: ca, nodeId: this.node.node_id });
     engine.onEvent((event) => {
       if (event.kind !== 'instance') log.info(event, 'engine');
+      if (event.kind === 'up') void this.tasks?.sweep().catch((error: unknown) => log.warn({ err: error }, 'remains of executions could not be removed'));
       this.loop.wake();
     });
     await this.sampler.start();
+    this.tasks = await this.openTasks();
     this.loop.start();
     this.connection.open();
     this.timer = setInterval(() => void this.tellInventory(), INVENTORY_EVERY_MS);
     this.timer.unref();
     this.machine.onGpus = () => void this.tellInventory();
+  }
+
+  private openTasks(): Promise<Tasks> {
+    const { engine, identity, dir, config, log } = this.machine;
+    const wanted = (): InstanceSpec[] => Object.values(this.store.doc.instances).map((one) => one.spec);
+    return Tasks.open({
+      engine,
+      identity,
+      nodeId: this.node.node_id,
+      folder: dir.tasks,
+      connection: () => this.connection,
+      policy: { trustedOrigins: config.trustedOrigins },
+      maxImageBytes: config.maxImageBytes,
+      imagesReady: this.imported,
+      offered: () => this.lastInventory && capacityOf(this.lastInventory),
+      rentals: () => wanted().map(heldByInstance),
+      draining: () => this.store.doc.draining,
+      keepImages: () => wanted().map((spec) => spec.image),
+      log,
+    });
   }
 
   /** Never rejects: without them a start says that its image is missing. */
@@ -248,6 +277,7 @@ export class Agent {
   private proven(): void {
     this.machine.log.info({ node_id: this.node.node_id }, 'connected to the market');
     this.reports.repeatAll();
+    this.tasks?.proven();
     this.sentInventory = null;
     this.heartbeats.start();
     this.loop.wake();
@@ -259,6 +289,7 @@ export class Agent {
     if (!this.connection.proven) return;
     try {
       const inventory = await inventoryOf(this.machine, this.clockOffsetS);
+      this.lastInventory = inventory;
       if (this.sentInventory && sameFacts(this.sentInventory, inventory)) return;
       const ack = await this.connection.send('inventory', { node_id: this.node.node_id, inventory });
       if (ack.ok) this.sentInventory = inventory;
@@ -278,6 +309,7 @@ export class Agent {
       up_s: Math.max(0, bootSeconds() - this.startedS),
       generation: doc.generation,
       instances: this.beats(),
+      executions: this.tasks?.beats() ?? [],
     };
   }
 
@@ -295,6 +327,6 @@ export class Agent {
 
   private status(): NodeStatus {
     if (this.store.doc.draining) return 'draining';
-    return Object.keys(this.store.doc.instances).length > 0 ? 'busy' : 'online';
+    return Object.keys(this.store.doc.instances).length + (this.tasks?.count ?? 0) > 0 ? 'busy' : 'online';
   }
 }

@@ -31,6 +31,10 @@ const Environment = z.object({
   MUSTER_DOCKER_HOST: z.string().startsWith('unix://', 'must be a unix socket, e.g. unix:///var/run/docker.sock').optional(),
   MUSTER_IMAGES_DIR: path.optional(),
   MUSTER_AGENT_STOP_ENGINE: flag.default(false),
+  /** Words that a job may require, e.g. `model:llama-3-8b,licence:matlab`. */
+  MUSTER_AGENT_CAPABILITIES: z.string().regex(/^[a-z0-9][a-z0-9:._/@+-]{0,199}(,[a-z0-9][a-z0-9:._/@+-]{0,199})*$/i, 'must be words with commas between them, e.g. model:llama-3-8b').optional(),
+  /** Origins that inputs and results of jobs may come from and go to although they are not on the internet, e.g. the market's S3. */
+  MUSTER_AGENT_TRUSTED_ORIGINS: z.string().regex(/^https?:\/\/[^\s,/]+(,https?:\/\/[^\s,/]+)*$/, 'must be origins with commas between them, e.g. https://s3.internal:9000').optional(),
   /** Whether enrolment puts this machine on the market at once. */
   MUSTER_AGENT_LIST: flag.default(true),
   FRPC_PATH: path,
@@ -61,6 +65,8 @@ export interface AgentConfig {
   imagesDir: string;
   /** SIGTERM ends engine and instances as well (a machine that runs the whole market); else they outlive the agent. */
   stopEngine: boolean;
+  capabilities: string[];
+  trustedOrigins: string[];
   list: boolean;
   frpcPath: string;
   logLevel: string;
@@ -97,6 +103,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): AgentConfig {
     externalDocker: vars.MUSTER_DOCKER_HOST,
     imagesDir: vars.MUSTER_IMAGES_DIR ?? join(vars.MUSTER_HOME, 'cache', 'images'),
     stopEngine: vars.MUSTER_AGENT_STOP_ENGINE,
+    capabilities: vars.MUSTER_AGENT_CAPABILITIES?.split(',') ?? [],
+    // The market's own origin: inputs and results that it keeps itself.
+    trustedOrigins: [vars.MUSTER_URL, ...(vars.MUSTER_AGENT_TRUSTED_ORIGINS?.split(',') ?? [])].map((url) => new URL(url).origin),
     list: vars.MUSTER_AGENT_LIST,
     frpcPath: vars.FRPC_PATH,
     logLevel: vars.LOG_LEVEL,

@@ -32,6 +32,8 @@ export interface StateDir {
   frpc: string;
   /** Disks of instances. */
   disks: string;
+  /** Executions of jobs and their results. */
+  tasks: string;
 }
 
 /** `previous`: the version before the last write, when that one is still readable. It is for a person, not for a loop. */
@@ -54,6 +56,7 @@ export function stateLayout(root: string): StateDir {
     docker: at('docker'),
     frpc: at('frpc'),
     disks: at('disks'),
+    tasks: at('tasks'),
   };
 }
 

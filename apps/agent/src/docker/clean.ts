@@ -5,7 +5,7 @@ import { endProcesses, ensureDaemons, findDaemon, findOwnProcesses } from './dae
 import { enginePaths, type EnginePaths } from './engine-paths.js';
 import { removeFirewall } from './firewall.js';
 import { removeBridge } from './host-network.js';
-import { NODE_LABEL, RENTAL_LABEL } from './labels.js';
+import { EXECUTION_LABEL, NODE_LABEL, RENTAL_LABEL } from './labels.js';
 import { networkName, removeNetwork } from './network.js';
 import { detachLoopsBelow, unmountBelow } from './mounts.js';
 import { dockerAt } from './docker-at.js';
@@ -25,6 +25,7 @@ export async function cleanEngine(config: EngineConfig, nodeId?: string): Promis
   await detachLoopsBelow(paths.pool, config.path);
   await unmountBelow(paths.pool, config.path);
   await detachLoopsBelow(paths.engineDir, config.path);
+  await rm(paths.jobIo, { recursive: true, force: true });
   await rm(paths.runDir, { recursive: true, force: true });
   await removeFirewall(config);
   if (config.externalHost === undefined) await removeBridge(config);
@@ -61,9 +62,11 @@ async function endOwnEngine(config: EngineConfig, paths: EnginePaths): Promise<v
 
 /** Ours are those with our label and, in an engine that others use too, in our network. */
 async function removeContainers(docker: Docker, config: EngineConfig, nodeId: string | undefined): Promise<void> {
-  const label = nodeId === undefined ? [RENTAL_LABEL] : [RENTAL_LABEL, `${NODE_LABEL}=${nodeId}`];
+  const node = nodeId === undefined ? [] : [`${NODE_LABEL}=${nodeId}`];
   const network = config.externalHost === undefined ? {} : { network: [networkName(config)] };
-  const containers = await docker.listContainers({ all: true, filters: { label, ...network } });
+  const labels = config.externalHost === undefined ? [RENTAL_LABEL, EXECUTION_LABEL] : [RENTAL_LABEL];
+  const lists = await Promise.all(labels.map((label) => docker.listContainers({ all: true, filters: { label: [label, ...node], ...network } })));
+  const containers = lists.flat();
   await Promise.allSettled(containers.map((container) => docker.getContainer(container.Id).remove({ force: true, v: true })));
 }
 

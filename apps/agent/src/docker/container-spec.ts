@@ -50,7 +50,7 @@ export function containerOptions(spec: InstanceSpec, place: ContainerPlace): Con
   };
 }
 
-function gpuRequests(uuids: readonly string[]): DeviceRequest[] {
+export function gpuRequests(uuids: readonly string[]): DeviceRequest[] {
   return uuids.length === 0 ? [] : [{ Driver: '', DeviceIDs: [...uuids], Capabilities: [['gpu']] }];
 }
 
@@ -58,7 +58,7 @@ function gpuRequests(uuids: readonly string[]): DeviceRequest[] {
  * Stated for every instance, as images come with `NVIDIA_VISIBLE_DEVICES=all` of their own, which a host whose default
  * runtime is NVIDIA's would obey. `void`: no devices.
  */
-function gpuEnv(uuids: readonly string[]): string[] {
+export function gpuEnv(uuids: readonly string[]): string[] {
   if (uuids.length === 0) return ['NVIDIA_VISIBLE_DEVICES=void'];
   return [`NVIDIA_VISIBLE_DEVICES=${uuids.join(',')}`, 'NVIDIA_DRIVER_CAPABILITIES=compute,utility'];
 }

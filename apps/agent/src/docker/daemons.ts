@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { isOutsideInstances } from '../pid-namespace.js';
 import { DEFAULT_PATH } from './command.js';
 import type { EnginePaths } from './engine-paths.js';
+import { writeJobRuntimes } from './job-runtime.js';
 import type { EngineConfig } from './types.js';
 import { uplinkMtu } from './host-network.js';
 
@@ -124,7 +125,7 @@ async function containerdDaemon(config: EngineConfig, paths: EnginePaths): Promi
 async function dockerdDaemon(config: EngineConfig, paths: EnginePaths): Promise<Daemon> {
   const configFile = join(paths.runDir, 'daemon.json');
   // The owner's /etc/docker/daemon.json must not reach our engine.
-  await writeFile(configFile, '{}\n');
+  await writeFile(configFile, `${JSON.stringify({ runtimes: await writeJobRuntimes(paths, config.path) })}\n`);
   return {
     name: 'dockerd',
     command: config.dockerdPath ?? 'dockerd',
@@ -166,6 +167,12 @@ export async function ensureDaemons(config: EngineConfig, paths: EnginePaths): P
     await rm(paths.socket, { force: true });
   }
   return ensureDaemon(config, paths, await dockerdDaemon(config, paths), 45_000);
+}
+
+/** Makes a dockerd that was adopted read its runtimes anew: it may have been started by an older agent. */
+export async function rereadRuntimes(paths: EnginePaths): Promise<void> {
+  const dockerd = await findDaemon(paths, 'dockerd');
+  if (dockerd) sendSignal(dockerd.pid, 'SIGHUP');
 }
 
 /** A zombie counts as ended: only its parent can clear it away, and it holds nothing. */

@@ -32,15 +32,20 @@ export async function mountPool(config: EngineConfig, paths: EnginePaths): Promi
   const { path } = config;
   const wanted = Math.floor(config.poolGb * GB);
   const present = await stat(paths.poolImage).then((file) => file.size, () => 0);
-  if (await isMounted(paths.pool)) return;
+  if (await isMounted(paths.pool)) return makePoolFolders(paths);
   if (present === 0) await formatPool(wanted, paths, path);
   else await repair(paths.poolImage, path);
   if (present !== 0 && present < wanted) await mustRun('truncate', ['-s', String(wanted), paths.poolImage], { path });
   const device = await mountImage(paths.poolImage, paths.pool, 'noatime,discard', path);
   if (present !== 0 && present < wanted) await mustRun('resize2fs', [device], { path, timeoutMs: 120_000 });
+  await makePoolFolders(paths);
+}
+
+async function makePoolFolders(paths: EnginePaths): Promise<void> {
   await chmod(paths.pool, 0o711);
   for (const folder of [paths.dataRoot, paths.containerdRoot]) await mkdir(folder, { recursive: true, mode: 0o711 });
-  await mkdir(paths.disks, { recursive: true, mode: 0o700 });
+  for (const folder of [paths.disks, paths.jobDisks]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(paths.jobInputs, { recursive: true, mode: 0o711 });
 }
 
 /** Under another name until it is whole: a file that a killed agent left half made would be mounted by none of the next. */

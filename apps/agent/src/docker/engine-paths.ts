@@ -12,8 +12,14 @@ export interface EnginePaths {
   containerdRoot: string;
   /** One image file per rental disk. */
   disks: string;
-  /** Mount points of the rental disks. */
+  /** Mount points of the disks of rentals and executions. */
   mounts: string;
+  /** One image file per execution that needs a disk. */
+  jobDisks: string;
+  /** Small inputs of executions. */
+  jobInputs: string;
+  /** Output of executions, by container id. */
+  jobIo: string;
   logs: string;
   /**
    * Sockets, pid files and container state. Under /run, so that a reboot empties it, and short, because a socket path
@@ -43,6 +49,9 @@ export function enginePaths(config: EngineConfig): EnginePaths {
     containerdRoot: join(pool, 'containerd'),
     disks: join(pool, 'disks'),
     mounts: join(engineDir, 'mnt'),
+    jobDisks: join(pool, 'job-disks'),
+    jobInputs: join(pool, 'job-inputs'),
+    jobIo: join(engineDir, 'job-io'),
     logs: join(engineDir, 'logs'),
     runDir,
     socket: join(runDir, 'docker.sock'),

@@ -3,23 +3,24 @@ import type { InstanceFault, InstanceSpec } from '@muster/shared-types';
 import type Docker from 'dockerode';
 import { run } from './command.js';
 import { cleanEngine } from './clean.js';
-import { ensureDaemons } from './daemons.js';
+import { ensureDaemons, rereadRuntimes } from './daemons.js';
 import { Disks, mountPool, prepareFolders, type Owner } from './disks.js';
 import { dockerAt } from './docker-at.js';
 import { enginePaths, type EnginePaths } from './engine-paths.js';
 import { isEngineDown } from './faults.js';
-import { Firewall } from './firewall.js';
+import { Firewall, hostNameservers } from './firewall.js';
 import { ensureBridge, isolatePorts } from './host-network.js';
 import { Images } from './images.js';
 import { InstanceLogs } from './instance-logs.js';
 import { Instances, type InstanceTools } from './instances.js';
 import { StatsReader } from './instance-stats.js';
+import { hasGvisor } from './job-runtime.js';
 import { ensureNetwork } from './network.js';
 import { probe } from './probe.js';
 import { readRootUsage } from './root-usage.js';
 import { EngineSupervisor } from './supervisor.js';
 import { requireTools } from './tools.js';
-import type { DiskUse, Engine, EngineConfig, EngineEvent, EngineFacts, EngineResult, EngineStep, InstanceStats, LocalImage, ObservedInstance, PullOptions, RootUse } from './types.js';
+import type { DiskUse, Engine, EngineConfig, EngineEvent, EngineFacts, EngineResult, EngineStep, InstanceStats, JobHost, LocalImage, ObservedInstance, PullOptions, RootUse } from './types.js';
 
 export { cleanEngine };
 
@@ -55,10 +56,24 @@ export async function startEngine(config: EngineConfig): Promise<Engine> {
     owner: await remappedRoot(docker),
     hasInit: (await run('docker-init', ['--version'], { path: config.path })).code === 0,
   };
-  const engine = new LocalEngine(config, paths, tools);
+  if (adopted) await rereadRuntimes(paths);
+  const engine = new LocalEngine(config, paths, tools, config.externalHost === undefined ? await jobHostOf(paths, tools) : null);
   await engine.open();
   if (adopted) await isolatePorts(config.bridge);
   return engine;
+}
+
+async function jobHostOf(paths: EnginePaths, { docker, network, owner, config }: InstanceTools): Promise<JobHost> {
+  return {
+    docker,
+    network,
+    owner,
+    paths,
+    path: config.path,
+    gvisor: await hasGvisor(config.path),
+    nameservers: () => hostNameservers(config),
+    fence: () => isolatePorts(config.bridge),
+  };
 }
 
 /** The engine names its data folder after the remapped root: `…/100000.100000`; without user namespaces it is root. */
@@ -77,7 +92,7 @@ class LocalEngine implements Engine {
   private readonly stats = new StatsReader();
   private readonly supervisor: EngineSupervisor;
 
-  constructor(config: EngineConfig, paths: EnginePaths, tools: InstanceTools) {
+  constructor(config: EngineConfig, paths: EnginePaths, tools: InstanceTools, readonly jobHost: JobHost | null) {
     this.config = config;
     this.paths = paths;
     this.tools = tools;

@@ -36,7 +36,7 @@ const DONE: EngineStep = { ok: true };
 const NEVER = '0001-01-01T00:00:00Z';
 
 /** Hard limit of open files of this process; a container may not ask for more. */
-function nofileHard(): number {
+export function nofileHard(): number {
   const line = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
   return Number(line?.[1]) || 1_048_576;
 }
@@ -288,7 +288,7 @@ async function step(work: () => Promise<unknown>): Promise<EngineStep> {
 }
 
 /** Answers that mean "it is so already". */
-async function ignoring(statuses: readonly number[], call: Promise<unknown>): Promise<void> {
+export async function ignoring(statuses: readonly number[], call: Promise<unknown>): Promise<void> {
   try {
     await call;
   } catch (error) {

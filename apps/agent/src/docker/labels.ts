@@ -5,6 +5,11 @@ export const EPOCH_LABEL = 'muster.epoch';
 export const SPEC_LABEL = 'muster.spec';
 export const NODE_LABEL = 'muster.node';
 export const IMAGE_HASH_LABEL = 'muster.image.hash';
+/** Ids of an execution of a job, on its container. */
+export const EXECUTION_LABEL = 'muster.execution';
+export const ATTEMPT_LABEL = 'muster.attempt';
+/** Boot of the machine in which an execution's container was made. */
+export const BOOT_LABEL = 'muster.boot';
 /** Set when the instance has an `onstart`. */
 export const ONSTART_LABEL = 'muster.onstart';
 export const GPUS_LABEL = 'muster.gpus';

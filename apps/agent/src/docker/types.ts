@@ -1,4 +1,7 @@
 import type { InstanceFault, InstanceSpec, InstanceUpdate } from '@muster/shared-types';
+import type Docker from 'dockerode';
+import type { Owner } from './disks.js';
+import type { EnginePaths } from './engine-paths.js';
 
 /** Bytes and layers of a running pull. */
 export type PullProgress = NonNullable<InstanceUpdate['progress']>;
@@ -93,6 +96,22 @@ export interface RootUse {
   over: boolean;
 }
 
+/** What the runner of jobs needs of the engine. */
+export interface JobHost {
+  readonly docker: Docker;
+  /** Docker network with a way out, behind the engine's firewall. */
+  readonly network: string;
+  /** Who root inside is outside. */
+  readonly owner: Owner;
+  readonly paths: EnginePaths;
+  readonly path: string | undefined;
+  /** The host has gVisor. */
+  readonly gvisor: boolean;
+  nameservers(): Promise<string[]>;
+  /** Keeps containers that have just come onto the bridge from one another. */
+  fence(): Promise<void>;
+}
+
 export type EngineEvent =
   | { kind: 'up'; adopted: boolean }
   | { kind: 'down'; message: string }
@@ -166,6 +185,9 @@ export interface Engine {
   /** Disks on this node, mounted or not: what `keepDisk` left behind. */
   listDisks(): Promise<{ rentalId: string; sizeBytes: number; mounted: boolean }[]>;
   instanceStats(rentalId: string): Promise<InstanceStats | null>;
+
+  /** Where executions of jobs are run; null with an engine that is not our own. */
+  readonly jobHost: JobHost | null;
 
   /** Stops watching; the engine and its containers run on for the next agent. */
   detach(): Promise<void>;

@@ -17,11 +17,13 @@ export interface CollectOptions {
   policy: PreflightPolicy;
   /** This clock minus the market's, in seconds; null before the market has told its time. */
   clockOffsetS: number | null;
+  /** Words its owner declares. */
+  capabilities: readonly string[];
 }
 
 /** Measures the machine and its engine once. */
 export async function collectInventory(options: CollectOptions): Promise<Inventory> {
-  const { engine, gpus, share, poolBytes, frpcPath, policy, clockOffsetS } = options;
+  const { engine, gpus, share, poolBytes, frpcPath, policy, clockOffsetS, capabilities } = options;
   const [machine, facts, images, free, frpc] = await Promise.all([
     readMachine(),
     engine.facts(),
@@ -43,6 +45,17 @@ export async function collectInventory(options: CollectOptions): Promise<Invento
     },
     policy,
   );
-  const refs = images.flatMap((image) => image.refs.flatMap((ref) => (ref.endsWith(':latest') ? [ref, ref.slice(0, -':latest'.length)] : [ref])));
-  return buildInventory({ machine, share, gpus: gpus.latest(), engine: facts, poolBytes, images: refs, preflight: records, agent_version: AGENT_VERSION });
+  const refs = images.flatMap((image) => image.refs.flatMap(namesOf));
+  const words = [...(engine.jobHost?.gvisor === true ? ['runtime:gvisor'] : []), ...capabilities];
+  return buildInventory({ machine, share, gpus: gpus.latest(), engine: facts, poolBytes, images: refs, capabilities: words, preflight: records, agent_version: AGENT_VERSION });
+}
+
+const LATEST = ':latest';
+const LOCAL_PREFIX = 'muster/';
+
+/** Every name under which an image may be asked for: `muster/workspace:latest`, `muster/workspace`, `workspace`. */
+function namesOf(ref: string): string[] {
+  if (!ref.endsWith(LATEST)) return [ref];
+  const name = ref.slice(0, -LATEST.length);
+  return name.startsWith(LOCAL_PREFIX) ? [ref, name, name.slice(LOCAL_PREFIX.length)] : [ref, name];
 }

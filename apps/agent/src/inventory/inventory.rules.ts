@@ -17,12 +17,14 @@ export interface InventoryFacts {
   poolBytes: number;
   /** References and local template names of the images that are here. */
   images: readonly string[];
+  /** Words that jobs may require, beside the images. */
+  capabilities: readonly string[];
   preflight: readonly PreflightRecord[];
   agent_version: string;
 }
 
 /** What the machine says it is, in the words and lengths of the contract. Pure. */
-export function buildInventory({ machine, share = WHOLE_MACHINE, gpus, engine, poolBytes, images, preflight, agent_version }: InventoryFacts): Inventory {
+export function buildInventory({ machine, share = WHOLE_MACHINE, gpus, engine, poolBytes, images, capabilities, preflight, agent_version }: InventoryFacts): Inventory {
   return {
     hostname: machine.hostname,
     os: machine.os,
@@ -45,10 +47,18 @@ export function buildInventory({ machine, share = WHOLE_MACHINE, gpus, engine, p
     },
     isolation: isolationOf({ runc: engine?.runc ?? null, toolkit: machine.toolkit, hasGpus: gpus.gpus.length > 0 }),
     images: [...new Set(images)].filter((name) => name.length <= 500).slice(0, 500),
-    capabilities: [],
+    capabilities: capabilitiesOf(capabilities, images),
     preflight: preflight.slice(0, 100),
     agent_version,
   };
+}
+
+const MAX_CAPABILITIES = 200;
+
+/** What the host declares and has comes first: it may not fall to a long list of images. */
+function capabilitiesOf(words: readonly string[], images: readonly string[]): string[] {
+  const all = [...words, ...images.map((image) => `image:${image}`)];
+  return [...new Set(all)].filter((word) => word.length <= 200).slice(0, MAX_CAPABILITIES);
 }
 
 /** Equal in everything but the measurements of preflight: sending it again would tell the market nothing. */

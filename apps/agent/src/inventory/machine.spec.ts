@@ -26,6 +26,7 @@ describe('readMachine', () => {
     expect(machine.cpus).toBeGreaterThan(0);
     expect(machine.nofile).toBeGreaterThan(0);
     const inventory = buildInventory({
+      capabilities: ['runtime:gvisor'],
       machine,
       gpus: NO_GPUS,
       engine: null,

@@ -6,6 +6,7 @@ import type { NodeIdentity } from '../identity.js';
 import type { DesiredStore } from '../loop/desired-store.js';
 import { type DesiredDoc, foreignOrder, type Merge, mergeDesiredState, mergeDrain, mergeStart, mergeStop, type Moment } from '../loop/desired.rules.js';
 import type { Loop } from '../loop/loop.js';
+import type { Tasks } from '../tasks/tasks.js';
 import type { Tunnels } from '../tunnel/types.js';
 import type { ServerHandlers } from './connection.js';
 
@@ -17,6 +18,8 @@ export interface HandlerParts {
   loop: Loop;
   engine: Engine;
   tunnels: Tunnels;
+  /** Null while the agent starts. */
+  tasks: () => Tasks | null;
   log: Logger;
   /** The market that challenged the connection; null before it has. */
   challengedBy: () => string | null;
@@ -38,6 +41,14 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
     return OK;
   };
   const applyOrder = (merge: (doc: DesiredDoc, now: Moment) => Merge) => apply((doc, now) => foreignOrder(doc, parts.challengedBy()) ?? merge(doc, now));
+  const withTasks = async (work: (tasks: Tasks) => Promise<void>) => {
+    const foreign = foreignOrder(parts.store.doc, parts.challengedBy());
+    if (foreign?.kind === 'refused') return { ok: false as const, problem: makeProblem('stale_message', { detail: foreign.reason }) };
+    const tasks = parts.tasks();
+    if (!tasks) return { ok: false as const, problem: makeProblem('unavailable') };
+    await work(tasks);
+    return OK;
+  };
   const withPorts = async (specs: readonly InstanceSpec[], merged: () => ReturnType<typeof apply>) => {
     const errors = specs.flatMap(portErrors);
     return errors.length > 0 ? { ok: false as const, problem: makeProblem('invalid_request', { errors }) } : merged();
@@ -58,8 +69,8 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
       await parts.tunnels.setToken(token);
       return OK;
     },
-    run_tasks: async () => ({ ok: false as const, problem: makeProblem('unavailable') }),
-    cancel_tasks: async () => ({ ok: false as const, problem: makeProblem('unavailable') }),
+    run_tasks: ({ executions }) => withTasks((tasks) => tasks.accept(executions)),
+    cancel_tasks: (message) => withTasks((tasks) => tasks.cancel(message)),
     log_request: async ({ rental_id, tail_lines }) => {
       const { text, truncated } = await parts.engine.logs(rental_id, tail_lines);
       return { ok: true, text: text.slice(-1_000_000), truncated };

@@ -3,8 +3,10 @@ import { createServer, type IncomingMessage, type Server as HttpServer, type Ser
 import type { AddressInfo } from 'node:net';
 import {
   AGENT_NAMESPACE, type AbsentEntry, type AckOf, agentMessages, connectStatement, enrolStatement, type FromAgent, type FromServer, type Heartbeat,
-  type InstanceSpec, type InstanceUpdate, type Inventory, makeProblem, operations, type Payload, PROBLEM_EVENT, type ProblemCode,
+  type ExecutionReport, type ExecutionSpec, type InstanceSpec, type InstanceUpdate, type Inventory, makeProblem, operations, type Payload, PROBLEM_EVENT, type ProblemCode,
+  reportLeaf, RESULTS_DOMAIN, resultsStatement, type TaskResults, type TaskUpdate,
 } from '@muster/shared-types';
+import { parsePublicKey, verifyBatch } from '@muster/proof';
 import { Server, type Socket } from 'socket.io';
 
 export const HOST_API_KEY = 'msh_of-this-test-alone';
@@ -31,6 +33,16 @@ export class TestMarket {
   heartbeats: Heartbeat[] = [];
   updates: InstanceUpdate[] = [];
   goodbyes: string[] = [];
+  taskUpdates: TaskUpdate['updates'] = [];
+  batches: TaskResults[] = [];
+  /** Every report once, in the order in which they came. */
+  reports: ExecutionReport[] = [];
+  /** Results are taken and not answered. */
+  muteResults = false;
+  /** What lies under `<url>/files/<name>`: inputs to fetch, and archives that came by PUT. */
+  readonly files = new Map<string, Buffer>();
+  /** Where `<url>/files/<name>` redirects to instead. */
+  readonly redirects = new Map<string, string>();
   /** Connections whose answer to the challenge proved the node key. */
   proofs = 0;
   /** What the next handshakes are refused with. */
@@ -128,7 +140,10 @@ export class TestMarket {
   private async welcome(socket: Socket): Promise<void> {
     let proven = false;
     for (const name of Object.keys(agentMessages) as FromAgent[]) {
-      if (agentMessages[name].direction === 'agent_to_server') socket.on(name, (data: unknown, ack: (answer: unknown) => void) => ack(this.receive(name, data, proven)));
+      if (agentMessages[name].direction === 'agent_to_server') socket.on(name, (data: unknown, ack: (answer: unknown) => void) => {
+        const answer = this.receive(name, data, proven);
+        if (answer !== undefined) ack(answer);
+      });
     }
     const nonce = randomBytes(32).toString('base64url');
     const challenge = { nonce, cluster_id: this.clusterId, server_time: new Date().toISOString() };
@@ -157,6 +172,11 @@ export class TestMarket {
         return { ok: true };
       case 'instance_update':
         return this.report(parsed.data as InstanceUpdate);
+      case 'task_update':
+        this.taskUpdates.push(...(parsed.data as Payload<'task_update'>).updates);
+        return { ok: true };
+      case 'task_results':
+        return this.takeResults(parsed.data as TaskResults);
       case 'goodbye':
         this.takeLeave((parsed.data as Payload<'goodbye'>).reason);
         return { ok: true };
@@ -169,6 +189,26 @@ export class TestMarket {
     if (reason === 'host_shutdown') for (const spec of this.instances.values()) void this.stop(spec, { reason, grace_s: 0 });
   }
 
+  /** As the market does: the signature, then each report once; a batch that comes again is answered as before. */
+  private takeResults(batch: TaskResults): unknown {
+    const nack = this.nacks.shift();
+    if (nack) return { ok: false, problem: makeProblem(nack) };
+    const key = parsePublicKey(this.publicKey);
+    if (!key) throw new Error('no node has enrolled');
+    const { root, count, signature, results, seq } = batch;
+    const statement = (head: { root: string; count: number }) => resultsStatement({ v: 1, node_id: this.nodeId, seq, ...head });
+    const verdict = verifyBatch({ publicKey: key, domain: RESULTS_DOMAIN, leaves: results.map(reportLeaf), statement, root, count, signature });
+    const earlier = this.batches.find((one) => one.seq === seq);
+    if (verdict !== 'ok' || (earlier && earlier.root !== root)) throw new Error(`a batch is not what it should be: ${verdict}`);
+    this.batches.push(batch);
+    const outcomes = results.map((report) => {
+      const known = this.reports.some((one) => one.execution_id === report.execution_id && one.attempt === report.attempt);
+      if (!known) this.reports.push(report);
+      return { execution_id: report.execution_id, outcome: known ? 'duplicate' : 'counted' };
+    });
+    return this.muteResults ? undefined : { ok: true, outcomes };
+  }
+
   private report(update: InstanceUpdate): unknown {
     const nack = this.nacks.shift();
     if (nack) return { ok: false, problem: makeProblem(nack) };
@@ -178,6 +218,7 @@ export class TestMarket {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = (status: number, body: unknown): void => void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    if (request.url?.startsWith('/files/')) return this.serveFile(request, response);
     if (request.headers.authorization !== `Bearer ${HOST_API_KEY}`) return answer(401, makeProblem('unauthenticated'));
     let text = '';
     for await (const chunk of request) text += String(chunk);
@@ -190,6 +231,30 @@ export class TestMarket {
     if (!proven) return answer(403, makeProblem('bad_signature'));
     this.enrolments.push(body.data);
     answer(201, { node_id: this.nodeId, cluster_id: this.clusterId, name: body.data.name ?? 'node', tunnel: this.options.tunnel, lease_s: 1800 });
+  }
+
+  private async serveFile(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const name = decodeURIComponent((request.url ?? '').slice('/files/'.length));
+    const target = this.redirects.get(name);
+    if (target !== undefined) return void response.writeHead(302, { location: target }).end();
+    if (request.method === 'PUT') {
+      const parts: Buffer[] = [];
+      for await (const part of request) parts.push(part as Buffer);
+      this.files.set(name, Buffer.concat(parts));
+      return void response.writeHead(200).end();
+    }
+    const file = this.files.get(name);
+    if (file) response.writeHead(200, { 'content-length': file.length }).end(file);
+    else response.writeHead(404).end();
+  }
+
+  /** Orders executions; resolves with the ack. */
+  run(...executions: ExecutionSpec[]): Promise<AckOf<'run_tasks'>> {
+    return this.send('run_tasks', { executions });
+  }
+
+  reportOf({ execution_id, attempt }: ExecutionSpec): ExecutionReport | undefined {
+    return this.reports.find((one) => one.execution_id === execution_id && one.attempt === attempt);
   }
 
   private freshNonce(): { nonce: string; expires_at: string } {
