@@ -10,6 +10,10 @@ import { registerSearch } from './commands/search.js';
 import { registerSsh } from './commands/ssh.js';
 import { registerDemo } from './demo/demo.js';
 import type { CliContext, Register } from './context.js';
+import { registerJobs } from './jobs/jobs.js';
+import { registerMarketViews } from './jobs/market-views.js';
+import { registerResult } from './jobs/result.js';
+import { registerSubmit } from './jobs/submit.js';
 import { registerMarket } from './market/register.js';
 import { EXIT, type ExitCode } from './output/exit-codes.js';
 import { fail } from './output/io.js';
@@ -21,6 +25,10 @@ const REGISTRATIONS: readonly Register[] = [
   registerRentals,
   registerSsh,
   registerOpen,
+  registerSubmit,
+  registerJobs,
+  registerResult,
+  registerMarketViews,
   registerMoney,
   registerNode,
   registerKeys,
@@ -31,7 +39,7 @@ const REGISTRATIONS: readonly Register[] = [
 export function createProgram(context: CliContext): Command {
   const { io } = context;
   const program = new Command('muster')
-    .description('Rent machines from anyone, to anyone, over one market')
+    .description('Rent machines from anyone, to anyone, over one market, and have them compute what k of n agree on')
     .option('--json', 'print one JSON document instead of words')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => io.stdout.write(io.asCalled(text)), writeErr: (text) => io.stderr.write(io.asCalled(text)) })

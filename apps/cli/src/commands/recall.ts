@@ -6,12 +6,13 @@ import { CliError, EXIT } from '../output/exit-codes.js';
 import { personalDir } from './access.js';
 import { readText, writePersonal } from './personal-files.js';
 
-/** What the numbers 1, 2, 3 … stand for: the last `search`, the last `ls` or `rent`, the last `node ls`. */
+/** What the numbers 1, 2, 3 … stand for: the last `search`, the last `ls` or `rent`, the last `node ls`, the last `list` or `submit`. */
 const Recall = z.object({
   offers: z.array(OfferId).default([]),
   rentals: z.array(Uuid).default([]),
   nodes: z.array(Uuid).default([]),
   keys: z.array(Uuid).default([]),
+  jobs: z.array(Uuid).default([]),
 });
 type Recall = z.infer<typeof Recall>;
 export type RecallKind = keyof Recall;
@@ -36,14 +37,14 @@ export async function rememberFirst(config: CliConfig, kind: RecallKind, id: str
 
 export const recalled = async (config: CliConfig, kind: RecallKind): Promise<readonly string[]> => (await read(config))[kind];
 
-const LISTED_BY: Record<RecallKind, string> = { offers: 'muster search', rentals: 'muster ls', nodes: 'muster node ls', keys: 'muster keys ls' };
+const LISTED_BY: Record<RecallKind, string> = { offers: 'muster search', rentals: 'muster ls', nodes: 'muster node ls', keys: 'muster keys ls', jobs: 'muster list' };
 
 /**
  * The id behind what a person typed: a number of the last list, a whole id, or a short one (`rental_01j…`, or at least
  * six characters of it). `all` lists every id there is, asked only for short ids.
  */
 export async function resolveId(config: CliConfig, kind: RecallKind, typed: string, all: () => Promise<readonly string[]>): Promise<string> {
-  const text = typed.trim().toLowerCase().replace(/^(rental|node|offer|key)_/, '');
+  const text = typed.trim().toLowerCase().replace(/^(rental|node|offer|key|job)_/, '');
   if (/^\d{1,4}$/.test(text)) return byNumber(await read(config), kind, Number(text));
   if (/^[0-9a-f]{8}-[0-9a-f-]{27}/.test(text)) return text;
   const compact = text.replaceAll('-', '');

@@ -31,9 +31,9 @@ export function when(iso: string): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-const GOOD = new Set(['running', 'online', 'available', 'verified', 'listed', 'pass', 'CREDIT', 'busy']);
-const MOVING = new Set(['pending', 'starting', 'stopping', 'draining', 'registered', 'pending_verification']);
-const BAD = new Set(['failed', 'lost', 'offline', 'quarantined', 'fail', 'unreachable']);
+const GOOD = new Set(['running', 'online', 'available', 'verified', 'listed', 'pass', 'CREDIT', 'busy', 'completed', 'final', 'valid', 'late_valid', 'reported']);
+const MOVING = new Set(['pending', 'starting', 'stopping', 'draining', 'registered', 'pending_verification', 'scheduled', 'verifying', 'open', 'quorum_pending', 'ready', 'leased']);
+const BAD = new Set(['failed', 'lost', 'offline', 'quarantined', 'fail', 'unreachable', 'invalid', 'errored', 'expired', 'disputed']);
 
 /** A state word in its colour; the word always stands there, colour only helps. */
 export function stateWord(io: Io, word: string): string {
