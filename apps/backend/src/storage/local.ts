@@ -76,13 +76,12 @@ export class LocalStorage extends Storage {
     return { url, headers: {} };
   }
 
-  /** Removes what crashes left half written. */
-  async sweep(): Promise<void> {
+  async sweep(now: Date): Promise<void> {
     const dir = join(this.options.dir, 'incoming');
     const names = (await readdir(dir).catch(absent)) ?? [];
     for (const name of names) {
       const found = await stat(join(dir, name)).catch(absent);
-      if (found && this.options.now().getTime() - found.mtimeMs > ABANDONED_MS) await rm(join(dir, name), { force: true });
+      if (found && now.getTime() - found.mtimeMs > ABANDONED_MS) await rm(join(dir, name), { force: true });
     }
   }
 

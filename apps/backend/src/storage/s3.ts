@@ -7,6 +7,7 @@ import {
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -31,6 +32,8 @@ export interface S3StorageOptions {
 
 /** S3 takes parts of at least 5 MiB, and 10,000 of them: 80 GiB. */
 const PART_BYTES = 8 * 1024 * 1024;
+/** A write that was broken off by a crash is removed after this long. */
+const ABANDONED_MS = 24 * 3_600_000;
 const CHECKSUM = 'x-amz-checksum-sha256';
 /** Longest life of a presigned link in S3. */
 const MAX_TTL_S = 7 * 86_400;
@@ -114,6 +117,14 @@ export class S3Storage extends Storage {
     }
   }
 
+  async sweep(now: Date): Promise<void> {
+    const { Uploads = [] } = await this.#client.send(new ListMultipartUploadsCommand({ Bucket: this.#bucket }));
+    for (const { Key, UploadId, Initiated } of Uploads) {
+      if (Key === undefined || Initiated === undefined || now.getTime() - Initiated.getTime() < ABANDONED_MS) continue;
+      await this.#client.send(new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId })).catch(absent);
+    }
+  }
+
   signedGet(key: string, ttlS: number): Promise<string> {
     return getSignedUrl(this.#client, new GetObjectCommand(this.#object(key)), { expiresIn: Math.min(ttlS, MAX_TTL_S) });
   }
@@ -161,6 +172,6 @@ async function* inParts(source: AsyncIterable<Uint8Array>, bytes: number): Async
 
 /** A handler for `catch`: what is not there is undefined; everything else goes on. */
 function absent(error: unknown): undefined {
-  if (error instanceof S3ServiceException && (error.name === 'NoSuchKey' || error.name === 'NotFound')) return undefined;
+  if (error instanceof S3ServiceException && (['NoSuchKey', 'NotFound', 'NoSuchUpload'].includes(error.name))) return undefined;
   throw error;
 }

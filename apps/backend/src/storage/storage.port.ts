@@ -52,6 +52,8 @@ export abstract class Storage {
   abstract stat(key: string): Promise<number | undefined>;
   /** One object, or with a slash at the end everything below. What is not there is no error. */
   abstract delete(keyOrFolder: string): Promise<void>;
+  /** Removes what crashes left half written. */
+  abstract sweep(now: Date): Promise<void>;
   /** A URL that whoever holds it may GET for `ttlS` seconds. */
   abstract signedGet(key: string, ttlS: number): Promise<string>;
   /** A URL that takes an HTTP PUT of the bytes, for `ttlS` seconds. A second PUT replaces the first. Headers are needed only with `sha256`. */

@@ -237,7 +237,7 @@ it('what a crash left half written is swept after a day', async () => {
   await storage.put('a', Buffer.from('x'));
   for (const name of ['old', 'new']) await writeFile(join(dir, 'incoming', name), 'half');
   await utimes(join(dir, 'incoming/old'), 1, 1);
-  await storage.sweep();
+  await storage.sweep(new Date());
   expect(await readdir(join(dir, 'incoming'))).toEqual(['new']);
   await rm(dir, { recursive: true });
 });

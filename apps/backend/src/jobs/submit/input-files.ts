@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { fail, ok, type JobInput, type Result } from '@muster/shared-types';
+import { Config } from '../../config.js';
 import { Clock } from '../../platform/clock.js';
 import { Db } from '../../platform/db.js';
 import { newId } from '../../platform/ids.js';
 import { Storage } from '../../storage/storage.port.js';
 import { PART_INLINE_CHARS, type TaskPart } from '../job-spec.js';
+import { uploadKey } from '../results/keys.rules.js';
+import { s3Fault } from '../results/task-inputs.js';
+import { Uploads } from '../results/uploads.js';
 import { INPUT_DATA_PATH, type JobDraft } from './descriptor.rules.js';
 import type { LineSlice, TaskDraft } from './split.rules.js';
 
@@ -14,8 +18,6 @@ const SPLIT_BYTES = 67_108_864;
 /** Parts stored side by side. */
 const AT_ONCE = 8;
 
-export const uploadKey = (uploadId: string): string => `inputs/${uploadId}`;
-
 /** Inputs as files: whose uploads they are, the bytes that are split, parts and inputs too long for a row of a table. */
 @Injectable()
 export class InputFiles {
@@ -23,19 +25,23 @@ export class InputFiles {
     private readonly db: Db,
     private readonly clock: Clock,
     private readonly storage: Storage,
+    private readonly config: Config,
+    private readonly uploads: Uploads,
   ) {}
 
-  /** Every upload that is named belongs to this account and is there. */
+  /** Every upload that is named belongs to this account and is there; what is named in a bucket may be handed out. */
   async check(userId: string, inputs: readonly JobInput[]): Promise<Result<void>> {
     const ids = inputs.flatMap((input) => (input.kind === 'upload' ? [input.upload_id] : []));
-    if (ids.length === 0) return ok(undefined);
+    await this.uploads.notice(ids);
     const rows = await this.db.client.upload.findMany({ where: { id: { in: ids }, userId }, select: { id: true, storedAt: true } });
     const stored = new Map(rows.map((row) => [row.id, row.storedAt !== null]));
     const foreign = ids.find((id) => !stored.has(id));
     if (foreign !== undefined) return fail('not_found', { detail: 'This account has no such upload' });
-    const errors = inputs.flatMap((input, index) =>
-      input.kind === 'upload' && stored.get(input.upload_id) === false ? [{ path: `body.inputs.${index}.upload_id`, message: 'nothing was uploaded to it yet' }] : [],
-    );
+    const errors = inputs.flatMap((input, index) => {
+      if (input.kind === 'upload' && stored.get(input.upload_id) === false) return [{ path: `body.inputs.${index}.upload_id`, message: 'nothing was uploaded to it yet' }];
+      const fault = input.kind === 's3' ? s3Fault(this.config, input.url) : null;
+      return fault === null ? [] : [{ path: `body.inputs.${index}.url`, message: fault }];
+    });
     return errors.length === 0 ? ok(undefined) : fail('invalid_request', { detail: 'See errors', errors });
   }
 
