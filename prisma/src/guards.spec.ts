@@ -3,6 +3,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../packages/testkit/src/postgres.js';
 import { ACCOUNT_MICRO, insertMarketRows, PAYMENTS_IN, type MarketRows } from '../test/market-rows.js';
+import { jobTriggerViolations } from '../test/job-violations.js';
+import { refusalOf } from '../test/refusal.js';
 import { constraintViolations, triggerViolations, uniqueViolations } from '../test/violations.js';
 
 let database: TestDatabase;
@@ -29,15 +31,14 @@ afterEach(async () => {
   await client.query('ROLLBACK');
 });
 
-async function refusal(statement: string): Promise<pg.DatabaseError> {
-  const outcome: unknown = await client.query(statement).then(() => undefined, (error: unknown) => error);
-  if (!(outcome instanceof pg.DatabaseError)) throw new Error(`not refused: ${statement}`, { cause: outcome });
-  return outcome;
-}
+const refusal = (statement: string): Promise<pg.DatabaseError> => refusalOf(client, statement);
 
 async function column(sql: string): Promise<string[]> {
   return (await client.query<{ name: string }>(sql)).rows.map((row) => row.name);
 }
+
+const executions = (...statuses: string[]): string => `ARRAY[${statuses.map((status) => `'${status}'::"ExecutionStatus"`).join(', ')}]`;
+const TERMINAL_JOBS = `ARRAY['completed'::"JobStatus", 'failed'::"JobStatus", 'cancelled'::"JobStatus"]`;
 
 describe('constraints', () => {
   it('stand in the catalog, valid and enforced', async () => {
@@ -62,8 +63,17 @@ describe('unique indexes', () => {
     expect(conditions).toEqual({
       node_downtime_one_open: '("toAt" IS NULL)',
       tunnel_port_one_per_container_port: '("rentalId" IS NOT NULL)',
-      account_one_per_kind_of_market: '("ownerId" IS NULL)',
+      account_one_per_kind_of_market: '(("ownerId" IS NULL) AND ("jobId" IS NULL))',
       outbox_unpublished: '("publishedAt" IS NULL)',
+      job_open: `(status <> ALL (${TERMINAL_JOBS}))`,
+      job_unsettled: `((status = ANY (${TERMINAL_JOBS})) AND (("paidMicro" + "refundedMicro") < "heldMicro"))`,
+      execution_one_per_distinct: `((purpose = 'copy'::text) AND (status = ANY (${executions('leased', 'running', 'reported', 'errored')})))`,
+      execution_ready: `(status = 'ready'::"ExecutionStatus")`,
+      execution_leases: `(status = ANY (${executions('leased', 'running')}))`,
+      execution_of_node: `(status = ANY (${executions('leased', 'running')}))`,
+      execution_archive_due: '((manifest IS NOT NULL) AND ("archiveKey" IS NULL))',
+      execution_live_of_job: `(status = ANY (${executions('leased', 'running')}))`,
+      ledger_entry_unsealed: '(seq IS NULL)',
     });
   });
 
@@ -75,7 +85,7 @@ describe('unique indexes', () => {
 describe('triggers', () => {
   it('stand in the catalog, enabled', async () => {
     const found = await column(`SELECT tgname AS name FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'`);
-    expect(found.toSorted()).toEqual([...Object.keys(triggerViolations), 'transfer_moves_balances'].toSorted());
+    expect(found.toSorted()).toEqual([...Object.keys({ ...triggerViolations, ...jobTriggerViolations }), 'transfer_moves_balances', 'execution_has_task'].toSorted());
   });
 
   it.each(Object.entries(triggerViolations))('%s refuses', async (_name, violation) => {

@@ -188,7 +188,7 @@ CREATE INDEX "Job_submittedBy_submittedAt_idx" ON "Job"("submittedBy", "submitte
 CREATE UNIQUE INDEX "Task_jobId_index_key" ON "Task"("jobId", "index");
 
 -- CreateIndex
-CREATE INDEX "JobExecution_jobId_createdAt_idx" ON "JobExecution"("jobId", "createdAt");
+CREATE INDEX "JobExecution_jobId_id_idx" ON "JobExecution"("jobId", "id");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "JobExecution_taskId_purpose_copy_attempt_key" ON "JobExecution"("taskId", "purpose", "copy", "attempt");
@@ -221,13 +221,7 @@ ALTER TABLE "Gpu" ADD CONSTRAINT "Gpu_executionId_fkey" FOREIGN KEY ("executionI
 ALTER TABLE "Job" ADD CONSTRAINT "Job_submittedBy_fkey" FOREIGN KEY ("submittedBy") REFERENCES "User"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "Task" ADD CONSTRAINT "Task_jobId_fkey" FOREIGN KEY ("jobId") REFERENCES "Job"("id") ON DELETE CASCADE ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "JobExecution" ADD CONSTRAINT "JobExecution_jobId_fkey" FOREIGN KEY ("jobId") REFERENCES "Job"("id") ON DELETE CASCADE ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "JobExecution" ADD CONSTRAINT "JobExecution_taskId_fkey" FOREIGN KEY ("taskId") REFERENCES "Task"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "Task" ADD CONSTRAINT "Task_jobId_fkey" FOREIGN KEY ("jobId") REFERENCES "Job"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "JobExecution" ADD CONSTRAINT "JobExecution_nodeId_fkey" FOREIGN KEY ("nodeId") REFERENCES "HostNode"("id") ON DELETE SET NULL ON UPDATE CASCADE;
@@ -244,6 +238,8 @@ ALTER TABLE "Job" ADD CONSTRAINT job_k_of_n CHECK (consensus BETWEEN 1 AND redun
 ALTER TABLE "Job" ADD CONSTRAINT job_money_within_hold CHECK ("paidMicro" >= 0 AND "refundedMicro" >= 0 AND "paidMicro" + "refundedMicro" <= "heldMicro");
 ALTER TABLE "Job" ADD CONSTRAINT job_terminal_has_end CHECK ((status IN ('completed', 'failed', 'cancelled')) = ("completedAt" IS NOT NULL));
 CREATE INDEX job_open ON "Job" ("servedAt") WHERE status NOT IN ('completed', 'failed', 'cancelled');
+-- Of these the rest of the escrow is to be given back.
+CREATE INDEX job_unsettled ON "Job" (id) WHERE status IN ('completed', 'failed', 'cancelled') AND "paidMicro" + "refundedMicro" < "heldMicro";
 ALTER TABLE "Task" ADD CONSTRAINT task_final_has_result CHECK (status <> 'final' OR ("resultHash" IS NOT NULL AND "canonicalId" IS NOT NULL AND "decidedAt" IS NOT NULL));
 ALTER TABLE "JobExecution" ADD CONSTRAINT execution_leased_has_node CHECK (status IN ('ready', 'unneeded') OR ("nodeId" IS NOT NULL AND "ownerId" IS NOT NULL AND "distinctKey" IS NOT NULL));
 ALTER TABLE "JobExecution" ADD CONSTRAINT execution_live_has_lease CHECK (status NOT IN ('leased', 'running') OR ("leaseUntil" IS NOT NULL AND "startedAt" IS NOT NULL));
@@ -252,11 +248,26 @@ ALTER TABLE "JobExecution" ADD CONSTRAINT execution_paid_is_valid CHECK ("paidMi
 ALTER TABLE "JobExecution" ADD CONSTRAINT execution_verdict_of_report CHECK (verdict = 'none' OR status = 'reported');
 CREATE UNIQUE INDEX execution_one_per_distinct ON "JobExecution" ("taskId", "distinctKey") WHERE purpose = 'copy' AND status IN ('leased', 'running', 'reported', 'errored');
 CREATE INDEX execution_ready ON "JobExecution" ("jobId", id) WHERE status = 'ready';
+CREATE INDEX execution_archive_due ON "JobExecution" ("taskId") WHERE manifest IS NOT NULL AND "archiveKey" IS NULL;
 CREATE INDEX execution_leases ON "JobExecution" ("leaseUntil") WHERE status IN ('leased', 'running');
 CREATE INDEX execution_of_node ON "JobExecution" ("nodeId") WHERE status IN ('leased', 'running');
+CREATE INDEX execution_live_of_job ON "JobExecution" ("jobId") WHERE status IN ('leased', 'running');
 ALTER TABLE "Gpu" ADD CONSTRAINT gpu_one_holder CHECK ("rentalId" IS NULL OR "executionId" IS NULL);
 CREATE INDEX ledger_entry_unsealed ON "LedgerEntry" (id) WHERE seq IS NULL;
 ALTER TABLE "LedgerEntry" ADD CONSTRAINT ledger_entry_sealed_whole CHECK ((seq IS NULL) = (hash IS NULL) AND (seq IS NULL) = ("prevHash" IS NULL) AND (seq IS NULL) = (signature IS NULL));
+
+-- A copy belongs to a task of its job for good, and what was submitted, run and paid stays to be read.
+CREATE FUNCTION muster_copies_have_tasks() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM made m WHERE NOT EXISTS (SELECT 1 FROM "Task" t WHERE t.id = m."taskId" AND t."jobId" = m."jobId")) THEN
+    RAISE EXCEPTION 'an execution names a task that its job does not have' USING ERRCODE = 'foreign_key_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER execution_has_task AFTER INSERT ON "JobExecution" REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION muster_copies_have_tasks();
+CREATE TRIGGER execution_kept BEFORE DELETE OR UPDATE OF id, "jobId", "taskId" ON "JobExecution" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
+CREATE TRIGGER task_kept BEFORE DELETE OR UPDATE OF id, "jobId" ON "Task" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
+CREATE TRIGGER job_kept BEFORE DELETE OR UPDATE OF id ON "Job" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 
 -- Append-only: nothing but its seal is ever written to an entry, and that once.
 CREATE FUNCTION muster_only_sealed() RETURNS trigger LANGUAGE plpgsql AS $$
