@@ -62,25 +62,26 @@ CREATE TRIGGER account_kept BEFORE DELETE OR UPDATE OF id, "ownerId", kind ON "L
 CREATE TRIGGER account_not_truncated BEFORE TRUNCATE ON "LedgerAccount" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 
 -- What follows from other rows is written by their triggers and by nothing else: balances and statement lines follow transfers,
--- the bill of a rental follows its charges. A statement from outside has a depth of zero.
+-- the bill of a rental follows its charges. A statement from outside has a depth of zero. None of these guards is a row trigger
+-- before an update: with one, Postgres locks every row by itself before it changes it.
 CREATE FUNCTION muster_refuse_by_hand() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'restrict_violation';
 END $$;
 CREATE TRIGGER account_balance_guarded BEFORE UPDATE OF balance ON "LedgerAccount"
-  FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.balance IS DISTINCT FROM NEW.balance) EXECUTE FUNCTION muster_refuse_by_hand('a balance changes only through a transfer');
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION muster_refuse_by_hand('a balance changes only through a transfer');
 CREATE TRIGGER user_balance_guarded BEFORE UPDATE OF balance ON "User"
-  FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.balance IS DISTINCT FROM NEW.balance) EXECUTE FUNCTION muster_refuse_by_hand('a balance changes only through a transfer');
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION muster_refuse_by_hand('a balance changes only through a transfer');
 CREATE TRIGGER account_starts_empty BEFORE INSERT ON "LedgerAccount"
   FOR EACH ROW WHEN (NEW.balance <> 0) EXECUTE FUNCTION muster_refuse_by_hand('an account starts empty');
 CREATE TRIGGER transaction_by_transfer BEFORE INSERT ON "Transaction"
-  FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION muster_refuse_by_hand('a statement line is written only by its transfer');
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION muster_refuse_by_hand('a statement line is written only by its transfer');
+CREATE TRIGGER rental_sums_guarded BEFORE UPDATE OF "billedSeconds", "settledMicro" ON "Rental"
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION muster_refuse_by_hand('a bill moves only through a charge');
 -- Until the first charge a bill stands at the start and moves with it; then neither moves but by the next charge.
-CREATE TRIGGER rental_bill_guarded BEFORE UPDATE OF "startTime", "billedThrough", "billedSeconds", "settledMicro" ON "Rental" FOR EACH ROW
-  WHEN (pg_trigger_depth() = 0
-        AND (OLD."startTime", OLD."billedThrough", OLD."billedSeconds", OLD."settledMicro") IS DISTINCT FROM (NEW."startTime", NEW."billedThrough", NEW."billedSeconds", NEW."settledMicro")
-        AND NOT (OLD."billedThrough" IS NOT DISTINCT FROM OLD."startTime" AND NEW."billedThrough" IS NOT DISTINCT FROM NEW."startTime"
-                 AND OLD."billedSeconds" = NEW."billedSeconds" AND OLD."settledMicro" = NEW."settledMicro"))
+CREATE TRIGGER rental_bill_guarded AFTER UPDATE OF "startTime", "billedThrough" ON "Rental" FOR EACH ROW
+  WHEN (pg_trigger_depth() = 0 AND (OLD."startTime", OLD."billedThrough") IS DISTINCT FROM (NEW."startTime", NEW."billedThrough")
+        AND NOT (OLD."billedThrough" IS NOT DISTINCT FROM OLD."startTime" AND NEW."billedThrough" IS NOT DISTINCT FROM NEW."startTime"))
   EXECUTE FUNCTION muster_refuse_by_hand('a bill moves only through a charge');
 CREATE TRIGGER rental_billed_kept BEFORE DELETE ON "Rental"
   FOR EACH ROW WHEN (OLD."billedThrough" IS DISTINCT FROM OLD."startTime") EXECUTE FUNCTION muster_refuse_by_hand('a rental that was billed is never deleted');
@@ -93,7 +94,7 @@ CREATE TRIGGER rental_billed_kept BEFORE DELETE ON "Rental"
 -- (While a table holds a handful of rows a scan by index replaces the look-ups, in the same order; it is planned anew as soon as
 -- the table has grown and was analysed.)
 CREATE FUNCTION muster_move_balances() RETURNS trigger LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off AS $$
 DECLARE missing bigint;
 BEGIN
   WITH delta AS MATERIALIZED (
@@ -108,13 +109,13 @@ BEGIN
   SELECT (SELECT count(*) FROM delta) - (SELECT count(*) FROM touched) INTO missing;
   IF missing <> 0 THEN RAISE EXCEPTION 'a transfer names an account that does not exist' USING ERRCODE = 'foreign_key_violation'; END IF;
   WITH sided AS MATERIALIZED (
-    SELECT m.id, m."amountMicro" * 0.000001 AS amount, m."referenceId", m.kind, m.memo, m."createdAt", d."ownerId" AS payer, c."ownerId" AS payee
+    SELECT m.id, m.id::text AS name, m."amountMicro" * 0.000001 AS amount, m."referenceId", m.kind, m.memo, m."createdAt", d."ownerId" AS payer, c."ownerId" AS payee
     FROM moved m LEFT JOIN "LedgerAccount" d ON d.id = m."debitAccountId" LEFT JOIN "LedgerAccount" c ON c.id = m."creditAccountId"
   )
   INSERT INTO "Transaction" (id, "userId", amount, type, "referenceId", "transferId", kind, memo, "createdAt")
     SELECT id, payer, amount, 'DEBIT'::"TransactionType", "referenceId", id, kind, memo, "createdAt" FROM sided WHERE payer IS NOT NULL
     UNION ALL
-    SELECT overlay(id::text PLACING translate(substr(id::text, 20, 1), '0123456789abcdef', '1032547698badcfe') FROM 20 FOR 1)::uuid,
+    SELECT overlay(name PLACING translate(substr(name, 20, 1), '0123456789abcdef', '1032547698badcfe') FROM 20 FOR 1)::uuid,
            payee, amount, 'CREDIT'::"TransactionType", "referenceId", id, kind, memo, "createdAt" FROM sided WHERE payee IS NOT NULL;
   RETURN NULL;
 END $$;
@@ -124,7 +125,7 @@ CREATE TRIGGER transfer_moves_balances AFTER INSERT ON "LedgerTransfer"
 -- A charge begins where the bill of its rental stands and takes it to where it ends: so the charges of a rental are one chain
 -- from its first second on, without a hole, and no second is in two of them.
 CREATE FUNCTION muster_advance_bills() RETURNS trigger LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off AS $$
 DECLARE advanced bigint;
 BEGIN
   UPDATE "Rental" r SET "billedThrough" = c."toAt", "billedSeconds" = r."billedSeconds" + c.seconds, "settledMicro" = r."settledMicro" + c."amountMicro", "updatedAt" = now()

@@ -65,6 +65,7 @@ export const triggerViolations: Violations = {
   account_kept: (r) => `UPDATE "LedgerAccount" SET "ownerId" = NULL WHERE id = '${r.prepaidId}'`,
   account_not_truncated: () => `TRUNCATE "LedgerAccount" CASCADE`,
   transaction_by_transfer: (r) => `INSERT INTO "Transaction" (id, "userId", amount, type, "transferId", kind) VALUES (${id}, '${r.userId}', 25, 'CREDIT', '${r.transferId}', 'grant')`,
+  rental_sums_guarded: (r) => rental(r, '"settledMicro" = 0'),
   rental_bill_guarded: (r) => rental(r, `"billedThrough" = '2026-01-01T00:30Z'`),
   rental_billed_kept: (r) => `DELETE FROM "Rental" WHERE id = '${r.rentalId}'`,
   charge_advances_bill: (r) => charge(r, '2026-01-01T00:59:59.999Z', '2026-01-01T02:00Z'),

@@ -1,6 +1,7 @@
 import { Prisma } from '@muster/prisma';
 import type { Tx } from '../platform/db.js';
 import { newId } from '../platform/ids.js';
+import { arrayLiteral } from './array-literal.rules.js';
 import { accountsOfPeople, type Transfer } from './ledger.rules.js';
 
 /** The same transfer id was used before with other content: a fault of the caller, never of the person. */
@@ -20,7 +21,7 @@ export class TransferConflict extends Error {
  */
 export async function post(tx: Tx, transfers: readonly Transfer[], now: Date): Promise<{ posted: number }> {
   if (transfers.length === 0) return { posted: 0 };
-  const rows = asJson(transfers);
+  const rows = rowsOf(transfers);
   let { posted, missing } = await insertTransfers(tx, rows, now);
   if (missing > 0) {
     await ensureAccounts(tx, transfers);
@@ -44,25 +45,26 @@ async function ensureAccounts(tx: Tx, transfers: readonly Transfer[]): Promise<v
     ON CONFLICT DO NOTHING`;
 }
 
-/** All transfers as one parameter: of a list for each column, the client would look at every value by itself. */
-function asJson(transfers: readonly Transfer[]): string {
-  return JSON.stringify(
-    transfers.map(({ id, from, to, amountMicro, kind, referenceId, memo }) => ({
-      id, from_owner: from.ownerId, from_kind: from.kind, to_owner: to.ownerId, to_kind: to.kind, amount: amountMicro.toString(), kind, reference: referenceId, memo,
-    })),
-  );
+/** The transfers as rows `w` of a FROM clause. */
+function rowsOf(transfers: readonly Transfer[]): Prisma.Sql {
+  const column = (of: (transfer: Transfer) => string | bigint | null): string => arrayLiteral(transfers.map(of));
+  return Prisma.sql`unnest(
+      ${column(({ id }) => id)}::text::uuid[],
+      ${column(({ from }) => from.ownerId)}::text::uuid[], ${column(({ from }) => from.kind)}::text::"AccountKind"[],
+      ${column(({ to }) => to.ownerId)}::text::uuid[], ${column(({ to }) => to.kind)}::text::"AccountKind"[],
+      ${column(({ amountMicro }) => amountMicro)}::text::bigint[], ${column(({ kind }) => kind)}::text::text[],
+      ${column(({ referenceId }) => referenceId)}::text::uuid[], ${column(({ memo }) => memo)}::text::text[]
+    ) AS w(id, from_owner, from_kind, to_owner, to_kind, amount, kind, reference, memo)`;
 }
 
-const WANTED = Prisma.sql`AS w(id uuid, from_owner uuid, from_kind "AccountKind", to_owner uuid, to_kind "AccountKind", amount bigint, kind text, reference uuid, memo text)`;
-
 /** `missing`: transfers with an account that does not exist; then nothing at all was posted. */
-async function insertTransfers(tx: Tx, rows: string, now: Date): Promise<{ posted: number; missing: number }> {
+async function insertTransfers(tx: Tx, rows: Prisma.Sql, now: Date): Promise<{ posted: number; missing: number }> {
   const [counted] = await tx.$queryRaw<{ posted: bigint; missing: bigint }[]>`
     WITH wanted AS MATERIALIZED (
       SELECT w.id, w.amount, w.kind, w.reference, w.memo,
              coalesce(f.id, (SELECT m.id FROM "LedgerAccount" m WHERE w.from_owner IS NULL AND m."ownerId" IS NULL AND m.kind = w.from_kind)) AS debit,
              coalesce(t.id, (SELECT m.id FROM "LedgerAccount" m WHERE w.to_owner IS NULL AND m."ownerId" IS NULL AND m.kind = w.to_kind)) AS credit
-      FROM json_to_recordset(${rows}::json) ${WANTED}
+      FROM ${rows}
       LEFT JOIN "LedgerAccount" f ON f."ownerId" = w.from_owner AND f.kind = w.from_kind
       LEFT JOIN "LedgerAccount" t ON t."ownerId" = w.to_owner AND t.kind = w.to_kind
     ), missing AS MATERIALIZED (
@@ -78,9 +80,9 @@ async function insertTransfers(tx: Tx, rows: string, now: Date): Promise<{ poste
 }
 
 /** Every wanted transfer must stand there with this very content. */
-async function refuseOthers(tx: Tx, rows: string): Promise<void> {
+async function refuseOthers(tx: Tx, rows: Prisma.Sql): Promise<void> {
   const others = await tx.$queryRaw<{ id: string }[]>`
-    SELECT w.id FROM json_to_recordset(${rows}::json) ${WANTED}
+    SELECT w.id FROM ${rows}
     WHERE NOT EXISTS (
       SELECT 1 FROM "LedgerTransfer" x
       JOIN "LedgerAccount" f ON f.id = x."debitAccountId" JOIN "LedgerAccount" t ON t.id = x."creditAccountId"

@@ -1,7 +1,7 @@
 import type { MicroUsd } from '@muster/shared-types';
 import type { Tx } from '../platform/db.js';
 import { newId } from '../platform/ids.js';
-import { dateOfSecond } from './whole-seconds.rules.js';
+import { arrayLiteral } from './array-literal.rules.js';
 
 /** Settle this rental through that whole second; the caller vouches that everything before it outside the known gaps was covered. */
 export interface SettleTarget {
@@ -29,25 +29,26 @@ export async function lockSettling(tx: Tx): Promise<void> {
  * The renters must be locked before it (`lockForSettling`, `lockMoneyOf`).
  */
 export async function settleLocked(tx: Tx, targets: readonly SettleTarget[], now: Date): Promise<Settled> {
-  const wanted = JSON.stringify(targets.map(({ rentalId, throughS }) => ({ id: rentalId, through: dateOfSecond(throughS), transfer: newId() })));
+  const column = (of: (target: SettleTarget) => string | number): string => arrayLiteral(targets.map(of));
   const rows = await tx.$queryRaw<{ rentals: bigint; amount: bigint }[]>`
-    WITH due AS MATERIALIZED (
-      SELECT r.id, r."renterId" AS renter, n."ownerId" AS host, r."billedThrough" AS from_at, e.through AS to_at, t.transfer, r."settledMicro" AS settled,
-             r."rateMicroHour" AS rate, r."billedSeconds" AS seconds_before, extract(epoch FROM e.through - r."billedThrough")::bigint - coalesce(g.seconds, 0) AS seconds
-      FROM json_to_recordset(${wanted}::json) AS t(id uuid, through timestamptz, transfer uuid)
+    WITH target AS MATERIALIZED (
+      SELECT t.id, t.transfer, r."nodeId" AS node, r."renterId" AS renter, r."rateMicroHour" AS rate, r."billedThrough" AS from_at, r."billedSeconds" AS billed, r."settledMicro" AS settled,
+             least(t.through, date_trunc('second', r."endTime"), date_trunc('second', r."stopRequestedAt"), date_trunc('second', r."deadlineAt")) AS to_at
+      FROM (SELECT id, to_timestamp(second) AS through, transfer
+            FROM unnest(${column((target) => target.rentalId)}::text::uuid[], ${column((target) => target.throughS)}::text::bigint[], ${column(newId)}::text::uuid[]) AS u(id, second, transfer)) t
       JOIN "Rental" r ON r.id = t.id
-      CROSS JOIN LATERAL (SELECT least(t.through, date_trunc('second', r."endTime"), date_trunc('second', r."stopRequestedAt"), date_trunc('second', r."deadlineAt")) AS through) e
-      JOIN "HostNode" n ON n.id = r."nodeId"
-      LEFT JOIN LATERAL (
-        SELECT sum(extract(epoch FROM least(g."toAt", e.through) - greatest(g."fromAt", r."billedThrough")))::bigint AS seconds
-        FROM "RentalGap" g WHERE g."rentalId" = r.id AND g."toAt" > r."billedThrough" AND g."fromAt" < e.through
-      ) g ON true
-      WHERE r."billedThrough" < e.through
+    ), unbilled AS MATERIALIZED (
+      SELECT t.id, sum(extract(epoch FROM least(g."toAt", t.to_at) - greatest(g."fromAt", t.from_at)))::bigint AS seconds
+      FROM target t JOIN "RentalGap" g ON g."rentalId" = t.id AND g."toAt" > t.from_at AND g."fromAt" < t.to_at GROUP BY t.id
+    ), due AS (
+      SELECT t.*, extract(epoch FROM t.to_at - t.from_at)::bigint - coalesce(u.seconds, 0) AS seconds
+      FROM target t LEFT JOIN unbilled u ON u.id = t.id WHERE t.from_at < t.to_at
     ), priced AS MATERIALIZED (
-      SELECT d.*, p.id AS prepaid, e.id AS earnings, div(d.rate::numeric * (d.seconds_before + d.seconds), 3600)::bigint - d.settled AS amount
+      SELECT d.*, p.id AS prepaid, e.id AS earnings, div(d.rate::numeric * (d.billed + d.seconds), 3600)::bigint - d.settled AS amount
       FROM due d
+      JOIN "HostNode" n ON n.id = d.node
       LEFT JOIN "LedgerAccount" p ON p."ownerId" = d.renter AND p.kind = 'prepaid'
-      LEFT JOIN "LedgerAccount" e ON e."ownerId" = d.host AND e.kind = 'earnings'
+      LEFT JOIN "LedgerAccount" e ON e."ownerId" = n."ownerId" AND e.kind = 'earnings'
     ), transfers AS (
       INSERT INTO "LedgerTransfer" (id, "debitAccountId", "creditAccountId", "amountMicro", kind, "referenceId", memo, "createdAt")
       SELECT transfer, prepaid, earnings, amount, 'rental', id, seconds || ' s', ${now.toISOString()}::timestamptz FROM priced WHERE amount > 0
@@ -67,7 +68,7 @@ export async function ensureRentalAccounts(tx: Tx, rentalIds: readonly string[])
     FROM (SELECT DISTINCT side.owner, side.kind
           FROM "Rental" r JOIN "HostNode" n ON n.id = r."nodeId"
           CROSS JOIN LATERAL (VALUES (r."renterId", 'prepaid'), (n."ownerId", 'earnings')) AS side(owner, kind)
-          WHERE r.id = ANY(${[...rentalIds]}::uuid[])) w
+          WHERE r.id IN (SELECT unnest(${arrayLiteral(rentalIds)}::text::uuid[]))) w
     WHERE NOT EXISTS (SELECT 1 FROM "LedgerAccount" a WHERE a."ownerId" = w.owner AND a.kind = w.kind::"AccountKind")
     ORDER BY w.owner, w.kind
     ON CONFLICT DO NOTHING`;
@@ -79,5 +80,5 @@ export async function ensureRentalAccounts(tx: Tx, rentalIds: readonly string[])
  */
 export async function lockForSettling(tx: Tx, rentalIds: readonly string[]): Promise<void> {
   await tx.$executeRaw`
-    SELECT 1 FROM "User" WHERE id IN (SELECT "renterId" FROM "Rental" WHERE id = ANY(${[...rentalIds]}::uuid[])) ORDER BY id FOR NO KEY UPDATE`;
+    SELECT 1 FROM "User" WHERE id IN (SELECT "renterId" FROM "Rental" WHERE id IN (SELECT unnest(${arrayLiteral(rentalIds)}::text::uuid[]))) ORDER BY id FOR NO KEY UPDATE`;
 }
