@@ -6,6 +6,7 @@ import { Server } from 'socket.io';
 import { afterEach, expect, it } from 'vitest';
 import { Connection, type ServerHandlers } from './connection.js';
 import { sayGoodbye } from './goodbye.js';
+import { Heartbeats } from './heartbeats.js';
 
 const NODE = '01890000-0000-7000-8000-000000000007';
 
@@ -57,6 +58,24 @@ it('a connection whose proof gets lost is given up and dialled anew', async () =
   connection.open();
   expect(await proven).toBe(2);
   expect(connection.proven).toBe(true);
+});
+
+it('a connection over which no answer comes any more is given up and dialled anew', async () => {
+  let connections = 0;
+  const backendUrl = await silentMarket((count, send, answer) => {
+    connections = count;
+    send('drain_node', {});
+    if (count === 2) answer('heartbeat', () => ({ ok: true, server_time: new Date().toISOString(), next_interval_ms: 500, lease_s: 1800, generation: 1 }));
+  });
+  const log = pino({ level: 'silent' });
+  let heard: () => void = () => undefined;
+  const answered = new Promise<void>((resolve) => (heard = resolve));
+  const connection: Connection = new Connection({ backendUrl, hostApiKey: 'key', nodeId: NODE, handlers, log, onConnect: () => undefined, onProven: () => heartbeats.start(), onDisconnect: () => heartbeats.stop(), ackWithinMs: 100 });
+  const heartbeats = new Heartbeats({ connection, compose: (seq) => ({ node_id: NODE, status: 'online', metrics: { cpu_temp: null, gpu_temp: [], gpu_utilization: [], ram_usage_mb: 1, disk_usage_gb: 1 }, seq }), onAck: () => heard(), log });
+  ends.push(() => connection.close(), () => heartbeats.stop());
+  connection.open();
+  await answered;
+  expect(connections).toBe(2);
 });
 
 it.each([

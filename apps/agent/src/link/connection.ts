@@ -18,9 +18,13 @@ export interface ConnectionOptions {
   onDisconnect: (reason: string) => void;
   /** How long a connection may last without its proof, in milliseconds. Default 15 s: more than the server waits for an answer. */
   proofWithinMs?: number;
+  /** How long a call may wait for its answer, in milliseconds. Default 10 s. */
+  ackWithinMs?: number;
 }
 
 const ACK_TIMEOUT_MS = 10_000;
+/** More than one heartbeat goes unanswered before a connection counts as dead. */
+const DEAF_FACTOR = 1.2;
 const PROOF_WITHIN_MS = 15_000;
 const FIRST_REDIAL_MS = 1_000;
 const LAST_REDIAL_MS = 10_000;
@@ -37,6 +41,7 @@ export class Connection {
   private closed = false;
   private redialMs = FIRST_REDIAL_MS;
   private proofTimer: NodeJS.Timeout | undefined;
+  private heardMs = 0;
 
   constructor(private readonly options: ConnectionOptions) {
     this.socket = io(new URL(AGENT_NAMESPACE, options.backendUrl).href, {
@@ -78,13 +83,29 @@ export class Connection {
 
   /** Sends and waits for the parsed ack; rejects when there is none in time or it is not one. */
   async send<K extends FromAgent>(name: K, payload: z.input<(typeof agentMessages)[K]['payload']>): Promise<AckOf<K>> {
-    const answer: unknown = await this.socket.timeout(ACK_TIMEOUT_MS).emitWithAck(name, payload);
+    const answer: unknown = await this.socket.timeout(this.ackWithinMs).emitWithAck(name, payload);
+    this.heardMs = performance.now();
     return agentMessages[name].ack.parse(answer) as AckOf<K>;
+  }
+
+  /**
+   * After an unanswered heartbeat: a connection over which nothing has come for longer than that is dead, whatever TCP
+   * and its own pings still hope, and after a cut of the network a new one is there sooner.
+   */
+  giveUpIfDeaf(): void {
+    if (!this.socket.connected || performance.now() - this.heardMs < this.ackWithinMs * DEAF_FACTOR) return;
+    this.options.log.warn('the market does not answer any more; connecting anew');
+    this.socket.disconnect();
+  }
+
+  private get ackWithinMs(): number {
+    return this.options.ackWithinMs ?? ACK_TIMEOUT_MS;
   }
 
   private register(): void {
     const { log, onConnect, onDisconnect, handlers } = this.options;
     this.socket.on('connect', () => {
+      this.heardMs = performance.now();
       this.expectProof();
       onConnect();
     });
@@ -103,6 +124,7 @@ export class Connection {
     this.socket.on(PROBLEM_EVENT, (raw: unknown) => log.warn({ problem: Told.safeParse(raw).data }, 'the market ends this connection'));
     for (const name of Object.keys(handlers) as FromServer[]) this.listen(name);
     this.socket.onAny((name: string, ...args: unknown[]) => {
+      this.heardMs = performance.now();
       const known = name === PROBLEM_EVENT || Object.hasOwn(handlers, name);
       if (!known) reply(args, { ok: false, problem: makeProblem('unknown_event', { detail: name.slice(0, 100) }) });
     });

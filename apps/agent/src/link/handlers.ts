@@ -53,20 +53,24 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
     const errors = specs.flatMap(portErrors);
     return errors.length > 0 ? { ok: false as const, problem: makeProblem('invalid_request', { errors }) } : merged();
   };
+  /** Of the token this process got last, and the market that gave it. */
+  let token: { from: string | null; expiresAt: string } | undefined;
   return {
-    challenge: async ({ nonce }) => ({
+    challenge: async ({ nonce, cluster_id }) => ({
       ok: true,
       node_id: parts.nodeId,
       signature: parts.identity.signConnect(nonce, parts.nodeId),
       agent_version: parts.agentVersion,
       boot_id: bootId(),
+      ...(token?.from === cluster_id ? { tunnel_token_expires_at: token.expiresAt } : {}),
     }),
     desired_state: (message) => withPorts(message.instances, () => apply((doc, now) => mergeDesiredState(doc, message, now))),
     start_instance: (message) => withPorts([message], () => applyOrder((doc, now) => mergeStart(doc, message, now))),
     stop_instance: (message) => applyOrder((doc, now) => mergeStop(doc, message, now)),
     drain_node: ({ generation }) => applyOrder((doc) => mergeDrain(doc, generation)),
-    tunnel_token: async ({ token }) => {
-      await parts.tunnels.setToken(token);
+    tunnel_token: async ({ token: jwt, expires_at: expiresAt }) => {
+      await parts.tunnels.setToken(jwt);
+      token = { from: parts.challengedBy(), expiresAt };
       return OK;
     },
     run_tasks: ({ executions }) => withTasks((tasks) => tasks.accept(executions)),

@@ -57,6 +57,7 @@ export class Heartbeats {
       onAck(ack);
     } catch (error) {
       log.warn({ message: error instanceof Error ? error.message : String(error) }, 'a heartbeat was not answered');
+      connection.giveUpIfDeaf();
     }
   }
 }
