@@ -5,8 +5,13 @@ import {
   DesiredState,
   enrolStatement,
   PROBLEM_EVENT,
+  reportLeaf,
+  RESULTS_DOMAIN,
+  resultsStatement,
   type AgentMessageName,
   type EnrolResult,
+  type ExecutionReport,
+  type ExecutionSpec,
   type GpuInventory,
   type Heartbeat,
   type InstanceBeat,
@@ -15,7 +20,9 @@ import {
   type InstanceUpdate,
   type Inventory,
   type Problem,
+  type TaskResults,
 } from '@muster/shared-types';
+import { sha256Hex, signBatch } from '@muster/proof';
 import { waitFor } from '@muster/testkit';
 import { io, type Socket } from 'socket.io-client';
 import type { Answer, TestAccount, TestApp } from './app.js';
@@ -42,7 +49,7 @@ export function simulatedInventory(over: Partial<Inventory> = {}): Inventory {
     hostname: 'simulated', os: 'Debian GNU/Linux 12', kernel: '6.18.0', arch: 'x64', boot_id: randomUUID(), cpu_name: 'Simulated CPU', cpu_cores: 16,
     cpu_ram_mb: 65_536, disk_gb: 500, gpus: [], driver_version: null, cuda_max_good: null,
     docker: { version: '20.10.24', api_version: '1.41', storage_driver: 'overlay2', userns: true, runc: '1.1.5' },
-    isolation: 'basic', images: ['muster/workspace'], preflight: [], agent_version: '0.1.0', ...over,
+    isolation: 'basic', images: ['muster/workspace'], capabilities: [], preflight: [], agent_version: '0.1.0', ...over,
   };
 }
 
@@ -91,6 +98,21 @@ interface SimulatedInstance {
   sinceMs: number;
 }
 
+/** What a simulated node makes of an execution: text it prints, a fault, or nothing at all. */
+export type Played = string | { fault: NonNullable<ExecutionReport['fault']> } | null;
+
+/** What `echo hello` prints; the others are made up. */
+export const HELLO = 'hello\n';
+
+export function reportOf(spec: Pick<ExecutionSpec, 'execution_id' | 'attempt'>, played: Exclude<Played, null>, over: Partial<ExecutionReport> = {}): ExecutionReport {
+  const fault = typeof played === 'string' ? null : played.fault;
+  const text = typeof played === 'string' ? played : null;
+  return {
+    execution_id: spec.execution_id, attempt: spec.attempt, result_hash: text === null ? null : sha256Hex(text), result: text, result_encoding: 'utf8', manifest: null,
+    exit_code: fault ? 1 : 0, fault, logs: text ?? '', duration_ms: 40, image_digest: null, ...over,
+  };
+}
+
 /**
  * A host without Docker: enrols with a real key pair, answers the challenge, beats, and plays every instance it is told
  * to start as far as `plays` says. Everything the market sends is kept in `received`.
@@ -110,6 +132,17 @@ export class SimulatedAgent {
   #socket: Socket | undefined;
   #beats: NodeJS.Timeout | undefined;
   readonly #startedMs = performance.now();
+  /** Executions in hand, by id: named in every heartbeat until their report is acked. */
+  readonly executions = new Map<string, ExecutionSpec>();
+  /** Everything it was ever ordered to run, in order, repeats included. */
+  readonly ordered: ExecutionSpec[] = [];
+  readonly cancelled: string[] = [];
+  /** What it makes of an execution. */
+  runs: (spec: ExecutionSpec) => Played = () => HELLO;
+  resultsSeq = 0;
+  readonly outcomes = new Map<string, string>();
+  #unsent: ExecutionReport[] = [];
+  #sending = false;
 
   private constructor(
     readonly app: TestApp,
@@ -175,7 +208,7 @@ export class SimulatedAgent {
 
   /** One heartbeat with what runs. Returns the ack. */
   beat(over: Partial<Heartbeat> = {}): ReturnType<SimulatedAgent['send']> {
-    return this.send('heartbeat', { ...plainHeartbeat(this.nodeId), up_s: this.#upS(), generation: this.generation, instances: this.beats(), ...over });
+    return this.send('heartbeat', { ...plainHeartbeat(this.nodeId), up_s: this.#upS(), generation: this.generation, instances: this.beats(), executions: this.executionBeats(), ...over });
   }
 
   beatEvery(ms: number): void {
@@ -209,6 +242,53 @@ export class SimulatedAgent {
     }));
   }
 
+  executionBeats(): { execution_id: string; attempt: number }[] {
+    return [...this.executions.values()].map(({ execution_id, attempt }) => ({ execution_id, attempt }));
+  }
+
+  /** A batch as an agent signs it. */
+  signed(results: ExecutionReport[], over: Partial<TaskResults> = {}): TaskResults {
+    const seq = over.seq ?? (this.resultsSeq += 1);
+    const statement = (head: { root: string; count: number }) => resultsStatement({ v: 1, node_id: this.nodeId, seq, ...head });
+    const head = signBatch({ sign: (text) => this.key.sign(text), domain: RESULTS_DOMAIN, leaves: results.map(reportLeaf), statement });
+    return { v: 1, node_id: this.nodeId, seq, ...head, results, ...over };
+  }
+
+  hand(results: ExecutionReport[], over: Partial<TaskResults> = {}): ReturnType<SimulatedAgent['send']> {
+    return this.send('task_results', this.signed(results, over));
+  }
+
+  #run(specs: readonly ExecutionSpec[]): void {
+    for (const spec of specs) {
+      this.ordered.push(spec);
+      if (this.executions.get(spec.execution_id)?.attempt === spec.attempt) continue;
+      this.executions.set(spec.execution_id, spec);
+      const played = this.runs(spec);
+      if (played !== null) this.#unsent.push(reportOf(spec, played));
+    }
+    void this.#sendReports().catch(() => undefined);
+  }
+
+  /** One batch at a time, as much as there is. */
+  async #sendReports(): Promise<void> {
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      while (this.#unsent.length > 0 && this.connected) await this.#sendSome(this.#unsent.splice(0, 200));
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  async #sendSome(reports: ExecutionReport[]): Promise<void> {
+    const answer = await this.hand(reports).catch(() => undefined);
+    if (answer?.ok !== true) return void this.#unsent.unshift(...reports);
+    for (const { execution_id: id, outcome } of answer.outcomes) {
+      this.outcomes.set(id, outcome);
+      this.executions.delete(id);
+    }
+  }
+
   #upS(): number {
     return (performance.now() - this.#startedMs) / 1000;
   }
@@ -227,6 +307,8 @@ export class SimulatedAgent {
     if (event === 'desired_state') this.#follow(DesiredState.parse(payload));
     if (event === 'start_instance') this.#start(payload as InstanceSpec & { generation: number });
     if (event === 'stop_instance') this.#remove((payload as { rental_id: string }).rental_id);
+    if (event === 'run_tasks') this.#run((payload as { executions: ExecutionSpec[] }).executions);
+    if (event === 'cancel_tasks') this.#cancel((payload as { executions: { execution_id: string }[] }).executions);
     if (event === 'log_request') return { ok: true, text: this.logText, truncated: false };
     return { ok: true };
   }
@@ -234,6 +316,13 @@ export class SimulatedAgent {
   #prove(nonce: string): unknown {
     const signature = this.key.sign(connectStatement(nonce, this.nodeId));
     return { ok: true, node_id: this.nodeId, signature, agent_version: '0.1.0', boot_id: this.inventory.boot_id };
+  }
+
+  #cancel(entries: readonly { execution_id: string }[]): void {
+    for (const { execution_id: id } of entries) {
+      this.cancelled.push(id);
+      this.executions.delete(id);
+    }
   }
 
   #follow(state: DesiredState): void {

@@ -3,6 +3,7 @@ import { fail, HOST_SHUTDOWN, type AckOf, type FromAgent, type Inventory, type P
 import { applyInventory } from '../fleet/apply-inventory.js';
 import { Heartbeats } from '../fleet/heartbeats.js';
 import { Presence } from '../fleet/presence.js';
+import { NodeTasks } from '../jobs/node-tasks.js';
 import { Db } from '../platform/db.js';
 import { withTx } from '../platform/tx.js';
 import { RentalProgress } from '../rentals/advance.js';
@@ -24,6 +25,7 @@ export class Handlers {
     private readonly presence: Presence,
     private readonly progress: RentalProgress,
     private readonly endRental: EndRental,
+    private readonly tasks: NodeTasks,
   ) {}
 
   readonly all: AgentHandlers = {
@@ -38,8 +40,16 @@ export class Handlers {
       const applied = await this.progress.applyInstanceUpdate(session.proof.nodeId, payload);
       return applied.ok ? OK : applied;
     },
-    task_update: async () => fail('unavailable'),
-    task_results: async () => fail('unavailable'),
+    task_update: async (session, payload) => {
+      if (!session.proof) return fail('not_proven');
+      await this.tasks.updates(session.proof.nodeId, payload.updates);
+      return OK;
+    },
+    task_results: async (session, payload) => {
+      if (session.proof?.nodeId !== payload.node_id) return fail('not_found', { detail: 'This socket speaks for another node' });
+      const taken = await this.tasks.results(payload.node_id, payload);
+      return taken.ok ? { ok: true, outcomes: taken.value } : taken;
+    },
     goodbye: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.#goodbye(nodeId, payload.reason)),
   };
 
@@ -55,8 +65,9 @@ export class Handlers {
     if (reason === HOST_SHUTDOWN) await this.endRental.endRentalsOfNode(nodeId, 'host_shutdown');
   }
 
-  #inventory(nodeId: string, inventory: Inventory): Promise<void> {
-    return withTx(this.db, (tx) => applyInventory(tx, nodeId, inventory));
+  async #inventory(nodeId: string, inventory: Inventory): Promise<void> {
+    await withTx(this.db, (tx) => applyInventory(tx, nodeId, inventory));
+    this.tasks.changed(nodeId);
   }
 
   /** The proven node, or one of the same owner that beats without a proof; that one is looked up once a minute. */

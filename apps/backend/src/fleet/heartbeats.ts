@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HEARTBEAT_INTERVAL_MS, LEASE_S, type AckOf, type Heartbeat } from '@muster/shared-types';
+import { ExecutionBeats } from '../jobs/schedule/beats.js';
 import { Clock } from '../platform/clock.js';
 import { Coverage } from '../rentals/coverage.js';
 import { HTTP_INTERVAL_MS } from './presence.rules.js';
@@ -11,6 +12,8 @@ export interface Beat {
   generation: bigint;
   /** Came over a socket that proved the node key: only then what it says of instances counts. */
   proven: boolean;
+  /** Of a node that has no other way to speak: what it says of executions counts without a proof. */
+  httpOnly?: boolean;
   via: 'socket' | 'http';
 }
 
@@ -20,13 +23,15 @@ export class Heartbeats {
   constructor(
     private readonly presence: Presence,
     private readonly coverage: Coverage,
+    private readonly executions: ExecutionBeats,
     private readonly clock: Clock,
   ) {}
 
-  async beat({ heartbeat, generation, proven, via }: Beat): Promise<AckOf<'heartbeat'>> {
+  async beat({ heartbeat, generation, proven, httpOnly, via }: Beat): Promise<AckOf<'heartbeat'>> {
     const at = this.clock.now();
     await this.presence.onBeat(heartbeat.node_id, at, via);
     if (proven) await this.coverage.onBeat(heartbeat.node_id, heartbeat, at);
+    if (proven || httpOnly) await this.executions.onBeat(heartbeat.node_id, heartbeat.executions, at, via);
     return {
       ok: true,
       server_time: at.toISOString(),

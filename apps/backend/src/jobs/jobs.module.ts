@@ -3,6 +3,8 @@ import { CancelJob } from './cancel.js';
 import { JobsController } from './jobs.controller.js';
 import { ReadJobs } from './read.js';
 import { Refunds } from './refunds.js';
+import { ResultsModule } from './results/results.module.js';
+import { ScheduleModule } from './schedule/schedule.module.js';
 import { SchedulerWake } from './schedule/wake.js';
 import { AfterSubmit } from './submit/after-submit.js';
 import { InputFiles } from './submit/input-files.js';
@@ -14,6 +16,7 @@ import { SubmitJob } from './submit/submit.js';
 /** Verified batch jobs, from submission to refund. Global: the gateway reports to it, the heartbeats feed its leases. */
 @Global()
 @Module({
+  imports: [ResultsModule, ScheduleModule],
   controllers: [JobsController],
   providers: [AfterSubmit, CancelJob, InputFiles, MarketNodes, PlanJob, QuoteJob, ReadJobs, Refunds, SchedulerWake, SubmitJob],
   exports: [Refunds, SchedulerWake],

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { JobInput, type Compare, type TaskInput } from '@muster/shared-types';
+import { JobInput, type Compare } from '@muster/shared-types';
 import { Compare as CompareSchema } from '@muster/shared-types';
 import { z } from 'zod';
 import { Db } from '../../platform/db.js';
@@ -118,6 +118,3 @@ export function jobFacts(row: Row): JobFacts {
     aggregate: spec.aggregate?.kind === 'container' ? { docker_image: spec.aggregate.docker_image ?? row.dockerImage, command: spec.aggregate.command ?? [] } : null,
   };
 }
-
-/** Inputs that travel inside the message. */
-export const inlineInputs = (job: Pick<JobFacts, 'inputs'>): TaskInput[] => job.inputs.filter((input) => input.kind === 'inline');

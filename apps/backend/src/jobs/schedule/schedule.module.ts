@@ -1,0 +1,25 @@
+import { Global, Module } from '@nestjs/common';
+import { NodeTasks } from '../node-tasks.js';
+import { TallyMetrics } from '../tally/tally-metrics.js';
+import { Tally } from '../tally/tally.js';
+import { TaskResultsOfNode } from '../tally/task-results.js';
+import { TaskUpdatesOfNode } from '../tally/task-updates.js';
+import { ExecutionBeats } from './beats.js';
+import { DispatchTasks } from './dispatch.js';
+import { LeaseExpiry } from './expiry.js';
+import { JobBook } from './job-book.js';
+import { NodeBook } from './node-book.js';
+import { NodeForm } from './node-form.js';
+import { Scheduler } from './scheduler.js';
+import { WaitingReasons } from './waiting.js';
+
+/** From a waiting copy to a decided task. Global: gateway and heartbeats feed it. */
+@Global()
+@Module({
+  providers: [
+    DispatchTasks, ExecutionBeats, JobBook, LeaseExpiry, NodeBook, NodeForm, NodeTasks, Scheduler, Tally, TallyMetrics, TaskResultsOfNode, TaskUpdatesOfNode,
+    WaitingReasons,
+  ],
+  exports: [ExecutionBeats, NodeTasks, Tally],
+})
+export class ScheduleModule {}

@@ -1,0 +1,62 @@
+import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import type { TaskUpdate } from '@muster/shared-types';
+import { Db } from '../../platform/db.js';
+import { Tally } from './tally.js';
+
+type Update = TaskUpdate['updates'][number];
+
+/** What runs for less is reported before anybody could read that it runs. */
+const GATHER_MS = 300;
+
+/**
+ * How far leased executions are. `running` is shown to people and decides nothing, so it is written late and together;
+ * `refused` gives the copy to somebody else at once.
+ */
+@Injectable()
+export class TaskUpdatesOfNode implements BeforeApplicationShutdown {
+  readonly #log = new Logger('TaskUpdates');
+  readonly #running = new Map<string, { nodeId: string; attempt: number }>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly db: Db,
+    private readonly tally: Tally,
+  ) {}
+
+  async beforeApplicationShutdown(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#flush();
+  }
+
+  async take(nodeId: string, updates: readonly Update[]): Promise<void> {
+    for (const update of updates.filter((one) => one.phase === 'running')) this.#running.set(update.execution_id, { nodeId, attempt: update.attempt });
+    if (this.#running.size > 0) this.#timer ??= setTimeout(() => void this.#flush(), GATHER_MS);
+    const refused = updates.filter((one) => one.phase === 'refused');
+    if (refused.length > 0) await this.tally.lose(await this.#ownOf(nodeId, refused));
+  }
+
+  /** Nobody refuses what is leased to others. */
+  async #ownOf(nodeId: string, refused: readonly Update[]): Promise<{ executionId: string; attempt: number; reason: string }[]> {
+    const own = await this.db.client.jobExecution.findMany({ where: { id: { in: refused.map((one) => one.execution_id) }, nodeId }, select: { id: true } });
+    const ids = new Set(own.map((row) => row.id));
+    return refused.filter((one) => ids.has(one.execution_id)).map((one) => ({ executionId: one.execution_id, attempt: one.attempt, reason: `Its node refused it: ${one.detail ?? 'no reason was given'}` }));
+  }
+
+  async #flush(): Promise<void> {
+    this.#timer = undefined;
+    if (this.#running.size === 0) return;
+    const rows = JSON.stringify([...this.#running].map(([id, { nodeId, attempt }]) => ({ id, node: nodeId, attempt })));
+    this.#running.clear();
+    await this.#write(rows).catch((error: unknown) => this.#log.warn(`that executions run is not shown: ${error instanceof Error ? error.message : String(error)}`));
+  }
+
+  async #write(rows: string): Promise<void> {
+    await this.db.client.$executeRaw`
+      WITH ran AS (
+        UPDATE "JobExecution" e SET status = 'running' FROM json_to_recordset(${rows}::json) AS w(id uuid, node uuid, attempt int)
+        WHERE e.id = w.id AND e."nodeId" = w.node AND e.attempt = w.attempt AND e.status = 'leased' RETURNING e."jobId"
+      )
+      UPDATE "Job" SET status = 'running'
+      WHERE id IN (SELECT id FROM "Job" WHERE id IN (SELECT "jobId" FROM ran) AND status IN ('pending', 'scheduled') ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)`;
+  }
+}
