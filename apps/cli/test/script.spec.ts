@@ -23,15 +23,16 @@ describe('./muster, before the command line', () => {
   });
   afterEach(() => rm(clone, { recursive: true, force: true }));
 
-  const age = async (names: readonly string[]): Promise<void> => {
-    const anHourAgo = Date.now() / 1000 - 3_600;
-    for (const name of names) await utimes(join(clone, name), anHourAgo, anHourAgo);
+  const age = async (names: readonly string[], agoS = 3_600): Promise<void> => {
+    const at = Date.now() / 1000 - agoS;
+    for (const name of names) await utimes(join(clone, name), at, at);
   };
   async function build(): Promise<void> {
     await mkdir(join(clone, 'apps/cli/dist'), { recursive: true });
-    await age(['apps/cli']);
+    await age(['apps/cli', 'apps/cli/src', 'apps/cli/src/main.ts']);
     await writeFile(join(clone, 'apps/cli/dist/main.js'), "console.log(JSON.stringify({ args: process.argv.slice(2), uid: process.env['MUSTER_CALLER_UID'], gid: process.env['MUSTER_CALLER_GID'], home: process.env['MUSTER_CALLER_HOME'] }));\n");
     await writeFile(join(clone, 'node_modules/.muster-build'), 'of this build\n');
+    await age(['node_modules/.muster-build'], 1_800);
   }
   const call = (args: readonly string[], { uid, env = {} }: { uid?: number; env?: NodeJS.ProcessEnv } = {}): Promise<CliRun> => {
     const [program, before] = uid === undefined ? ['bash', []] : ['setpriv', [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'bash']];
