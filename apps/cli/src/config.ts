@@ -21,6 +21,9 @@ const Environment = z.object({
 /** Handed on to the parts of `up` as they are: their own settings, and how they reach the outside. */
 const HANDED_ON = /^(MUSTER_AGENT_[A-Z_]+|MUSTER_DOCKER_HOST|MUSTER_NVIDIA_SMI|MUSTER_IMAGES_DIR|MUSTER_PORT_REST_S|MUSTER_DISTINCT_BY|MUSTER_(RATE|SIGN_IN)_LIMIT_PER_MIN|MUSTER_DATABASE_POOL|METRICS_TOKEN|HTTP_PROXY|HTTPS_PROXY|NO_PROXY|LOG_LEVEL|TZ|NODE_EXTRA_CA_CERTS)$/;
 
+/** Handed on to the backend alone: they hold keys of the storage. */
+const FOR_BACKEND = /^(S3_(ENDPOINT|BUCKET|REGION|ACCESS_KEY_ID|SECRET_ACCESS_KEY)|RESULTS_KEPT_DAYS)$/;
+
 /** Everything the command line takes from outside, read once. */
 export interface CliConfig {
   /** Another market than the one here; from MUSTER_URL. */
@@ -39,6 +42,7 @@ export interface CliConfig {
   hostKey: Record<string, string>;
   path: string;
   handedOn: Record<string, string>;
+  forBackend: Record<string, string>;
   /** The whole environment, for starting this program again. */
   own: Record<string, string>;
 }
@@ -71,6 +75,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
     hostKey: Object.fromEntries(entries.filter(([name]) => /^MUSTER_HOST_API_KEY(_FILE)?$/.test(name))),
     path: vars.PATH,
     handedOn: Object.fromEntries(entries.filter(([name]) => HANDED_ON.test(name))),
+    forBackend: Object.fromEntries(entries.filter(([name]) => FOR_BACKEND.test(name))),
     own: Object.fromEntries(entries),
   };
 }

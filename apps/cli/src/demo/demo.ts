@@ -5,15 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MarketClient } from '@muster/client';
 import { type ConnectionInfo, formatUsd, type Offer, parseUsd, type RentalView } from '@muster/shared-types';
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { openAccess } from '../commands/access.js';
-import { run } from '../commands/ssh.js';
 import type { CliContext } from '../context.js';
-import { readCredentials } from '../credentials.js';
-import { CliError, EXIT } from '../output/exit-codes.js';
 import { say, sayJson } from '../output/io.js';
 import { duration, usd } from '../output/words.js';
+import { demoJobs } from './jobs-demo.js';
 import { evaluate, statusOf, untilServes } from './jupyter.js';
+import { isUp, runSelf } from './own-market.js';
 import { type Ran, runTool } from './tools.js';
 import { must, Transcript } from './transcript.js';
 
@@ -23,17 +22,18 @@ const PACKAGE = 'bc';
 export function registerDemo(program: Command, context: CliContext): void {
   program
     .command('demo')
-    .description('The whole story unattended on real parts: rent, SSH, copy, install, Jupyter, destroy, bill')
+    .description('A whole story unattended on real parts. rental: rent, SSH, copy, install, Jupyter, destroy, bill. jobs: verified jobs on three nodes of three owners, and a liar')
+    .addArgument(new Argument('[story]', 'which one').choices(['rental', 'jobs']).default('rental'))
     .option('--keep', 'leave a market running that was started for this')
-    .addHelpText('after', '\nExample:\n  muster demo')
-    .action((options: { keep?: boolean }) => demo(context, options));
+    .addHelpText('after', '\nExamples:\n  muster demo\n  muster demo jobs')
+    .action((story: 'rental' | 'jobs', { keep = false }: { keep?: boolean }) => (story === 'jobs' ? demoJobs(context, keep) : demo(context, keep)));
 }
 
 /** Uses the market that runs here, or runs one for the story. */
-async function demo(context: CliContext, { keep }: { keep?: boolean }): Promise<void> {
+async function demo(context: CliContext, keep: boolean): Promise<void> {
   const { io } = context;
   const own = !(await isUp(context));
-  if (own && (await runSelf(['up', '--detach'])) !== 0) throw new CliError('No market could be started.', EXIT.failed, 'See what is missing with: muster up');
+  if (own) await runSelf(context, ['up', '--detach'], 'See what is missing with: muster up');
   const transcript = new Transcript(io);
   const folder = await mkdtemp(join(tmpdir(), 'muster-demo-'));
   try {
@@ -44,19 +44,9 @@ async function demo(context: CliContext, { keep }: { keep?: boolean }): Promise<
     throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });
-    if (own && !keep) await runSelf(['down', '--yes']);
+    if (own && !keep) await runSelf(context, ['down', '--yes'], 'See what is left with: muster status');
   }
 }
-
-async function isUp({ config }: CliContext): Promise<boolean> {
-  if (config.url) return true;
-  const known = await readCredentials(config.home);
-  if (!known) return false;
-  const answer = await fetch(new URL('/ready', known.url), { signal: AbortSignal.timeout(3_000) }).catch(() => null);
-  return answer?.ok ?? false;
-}
-
-const runSelf = (args: readonly string[]): Promise<number> => run(process.execPath, [process.argv[1] ?? '', ...args]);
 
 class Story {
   private client!: MarketClient;

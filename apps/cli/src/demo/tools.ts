@@ -6,10 +6,17 @@ export interface Ran {
   stderr: string;
 }
 
+export interface ToolOptions {
+  timeoutMs?: number;
+  input?: string;
+  /** Instead of our own environment. */
+  env?: Readonly<Record<string, string>>;
+}
+
 /** Runs a program to its end; killed after `timeoutMs`. */
-export function runTool(program: string, args: readonly string[], { timeoutMs = 60_000, input = '' } = {}): Promise<Ran> {
+export function runTool(program: string, args: readonly string[], { timeoutMs = 60_000, input = '', env }: ToolOptions = {}): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'pipe' });
+    const child = spawn(program, args, { stdio: 'pipe', ...(env && { env }) });
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     let stdout = '';
     let stderr = '';

@@ -20,7 +20,7 @@ const manifestOf = (files: Record<string, string>): Manifest => ({
 
 function tarOf(entries: readonly (Partial<Header> & { name: string; text?: string })[]): AsyncIterable<Uint8Array> {
   const tar = pack();
-  for (const { text, ...header } of entries) tar.entry(header as Header, text ?? '');
+  for (const { text, ...header } of entries) tar.entry(header, text ?? '');
   tar.finalize();
   return tar as AsyncIterable<Uint8Array>;
 }

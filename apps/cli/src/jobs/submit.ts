@@ -93,8 +93,8 @@ async function submit(context: CliContext, words: string[], options: SubmitOptio
   const job = checked(body);
   const quote = await access.client.call('quoteJob', { body });
   say(io, quoteWords(io, quote, job));
-  if (!quote.can_start && !options.anyway) throw cannotStart(quote);
-  if (!quote.can_start && quote.waiting_for) say(io, `${io.paint.yellow('!')} It will wait: ${quote.waiting_for.message}`);
+  if (lacksNodes(quote) && !options.anyway) throw cannotStart(quote);
+  if (quote.waiting_for) say(io, `${io.paint.yellow('!')} It will wait: ${quote.waiting_for.message}`);
   if (!(await agreed(io, quote, options))) throw new CliError('Not submitted.', EXIT.refused);
   const submitted = await access.client.call('createJob', { idempotencyKey: randomUUID(), body });
   await rememberFirst(config, 'jobs', submitted.id);
@@ -124,6 +124,9 @@ function checked(body: JobSubmissionInput): JobSubmission {
   if (parsed.success) return parsed.data;
   throw new ProblemError(makeProblem('invalid_request', { detail: 'The job is not valid.', errors: fieldErrors(parsed.error) }));
 }
+
+/** Nodes that are busy have room some time; those that nobody has do not come by themselves. */
+const lacksNodes = ({ can_start, waiting_for }: JobQuote): boolean => !can_start && waiting_for?.code !== 'all_busy';
 
 /** Said instead of waiting in silence, with what would help. */
 function cannotStart(quote: JobQuote): ProblemError {

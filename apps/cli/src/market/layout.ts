@@ -20,6 +20,8 @@ export interface Layout {
   credentials: string;
   postgres: string;
   redis: string;
+  /** Inputs and results of jobs. */
+  storage: string;
   gate: string;
   frps: string;
   agent: string;
@@ -42,6 +44,7 @@ export function layoutOf(home: string): Layout {
     credentials: at('credentials'),
     postgres: at('postgres'),
     redis: at('redis'),
+    storage: at('storage'),
     gate: at('gate'),
     frps: at('frps'),
     agent: at('agent'),

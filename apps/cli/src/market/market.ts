@@ -89,7 +89,7 @@ export class Market {
     const early = this.settings?.tunnel_server_id === undefined ? undefined : frp.then((files) => this.tunnels(market, files));
     const [, , files] = await settled([this.keep('postgres', postgres), this.keep('redis', redis), frp, early ?? Promise.resolve()]);
     await this.remember(market);
-    const env = () => ({ ...backendEnv(market, { database: postgres.url(), redis: redis.url() }, files.frps.caPath), ...this.distinctBy(market) });
+    const env = () => ({ ...backendEnv(market, { database: postgres.url(), redis: redis.url() }, files.frps.caPath), ...this.distinctBy(market), ...this.options.config.forBackend });
     const prepared = await this.timed('database and account ready', () => prepareMarket(layout, { ...market.env, ...env() }, apiUrl(market.ports), this.options.config.caller));
     await this.rightTunnelServer(market, files, prepared);
     this.agentBase = { ...market.env, MUSTER_URL: apiUrl(market.ports), FRPC_PATH: files.binaries.frpc };

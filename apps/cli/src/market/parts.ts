@@ -102,7 +102,7 @@ export function agentPart(market: MarketContext, name: string, env: () => Record
 
 /** Environment of the backend, its `bootstrap` included. */
 export function backendEnv(market: MarketContext, urls: { database: string; redis: string }, caFile: string): Record<string, string> {
-  const { ports, secrets } = market;
+  const { layout, ports, secrets } = market;
   return {
     DATABASE_URL: urls.database,
     REDIS_URL: urls.redis,
@@ -114,6 +114,7 @@ export function backendEnv(market: MarketContext, urls: { database: string; redi
     MUSTER_TUNNEL_LAST_PORT: String(ports.tunnel_last),
     MUSTER_TUNNEL_ISSUER: `http://127.0.0.1:${ports.gate}`,
     MUSTER_TUNNEL_CA_FILE: caFile,
+    MUSTER_STORAGE_DIR: layout.storage,
     // A port must rest longer than a tunnel token lives where hosts are strangers; here they are this machine.
     MUSTER_PORT_REST_S: market.env['MUSTER_PORT_REST_S'] ?? '60',
   };
