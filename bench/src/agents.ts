@@ -17,13 +17,13 @@ const sizes = numbers({ agents: 1_000, seconds: 60, connects: 200, owners: 20, k
 const INTERVAL_MS = 5_000;
 const ACK_MS = 10_000;
 
-/** Eight GPUs and two instances: about 1.1 KB of JSON. */
+/** Six GPUs: about 1.1 KB of JSON. */
 function heartbeat(nodeId: string, seq: number): Heartbeat {
   return {
     node_id: nodeId, status: 'online', seq, up_s: seq * 5, generation: 0,
     metrics: {
-      cpu_temp: 45.5, gpu_temp: Array<number>(8).fill(60), gpu_utilization: Array<number>(8).fill(80), ram_usage_mb: 4096, disk_usage_gb: 120, cpu_utilization: 12.5, load_1m: 1.2, net_rx_bytes: 1e9, net_tx_bytes: 1e9,
-      gpus: Array.from({ length: 8 }, (_, index) => ({ uuid: `GPU-6b2ba19c-0000-4000-8000-00000000000${index}`, index, utilization: 80, memory_used_mb: 12_000, temp: 60, power_w: 300, state: 'ok' as const })),
+      cpu_temp: 45.5, gpu_temp: Array<number>(6).fill(60), gpu_utilization: Array<number>(6).fill(80), ram_usage_mb: 4096, disk_usage_gb: 120, cpu_utilization: 12.5, load_1m: 1.2, net_rx_bytes: 1e9, net_tx_bytes: 1e9,
+      gpus: Array.from({ length: 6 }, (_, index) => ({ uuid: `GPU-6b2ba19c-0000-4000-8000-00000000000${index}`, index, utilization: 80, memory_used_mb: 12_000, temp: 60, power_w: 300, state: 'ok' as const })),
     },
   };
 }
@@ -80,7 +80,7 @@ class Swarm {
     } catch {
       return;
     }
-    void this.#beat(n, agent);
+    void this.#beat(n, agent, Math.random() * INTERVAL_MS);
   }
 
   /** As the agent does it: half a second, doubled up to five, each spread by half. */
@@ -104,13 +104,13 @@ class Swarm {
       return false;
     }
     agent.onClose = closed;
-    void this.#beat(n, agent);
+    void this.#beat(n, agent, 0);
     return true;
   }
 
-  async #beat(n: number, agent: LightAgent): Promise<void> {
+  async #beat(n: number, agent: LightAgent, firstInMs: number): Promise<void> {
     const ready = agent.ready;
-    await delay(Math.random() * INTERVAL_MS);
+    await delay(firstInMs);
     const node = this.nodes[n];
     for (let seq = 1; node && !this.#stopped && agent.ready === ready; seq += 1) {
       const startedMs = performance.now();

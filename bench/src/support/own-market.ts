@@ -22,26 +22,35 @@ export class OwnMarket {
     readonly redisUrl: string,
     readonly postgresUrl: string,
     private readonly env: Record<string, string>,
-    private readonly stopServers: () => Promise<void>,
+    private readonly stopEverything: () => Promise<void>,
   ) {}
 
   static async start(env: Record<string, string> = {}): Promise<OwnMarket> {
     const dir = await mkdtemp(join(tmpdir(), 'muster-bench-'));
     await chmod(dir, 0o755);
-    const postgres = await startPostgres({ dir: join(dir, 'postgres'), cacheDir: testCacheDir(), durable: true, settings: { max_connections: '200', shared_buffers: '512MB' } });
-    const redis = await startRedis({ dir: join(dir, 'redis') });
-    const port = await freePort();
-    const databaseUrl = postgres.url('muster');
-    const all = { ...environment(databaseUrl, redis.url, port, dir), ...env };
-    await run([BACKEND, 'bootstrap', '--email', 'operator@example.com', '--grant', '100000'], all);
-    const db = createClient({ connectionString: databaseUrl, max: 8 });
-    const market = new OwnMarket(`http://127.0.0.1:${port}`, db, redis.url, databaseUrl, all, async () => {
-      await db.$disconnect();
-      await Promise.all([redis.stop(), postgres.stop()]);
-      await rm(dir, { recursive: true, force: true });
-    });
-    await market.startBackend();
-    return market;
+    const undo: (() => Promise<void>)[] = [() => rm(dir, { recursive: true, force: true })];
+    const undoAll = async (): Promise<void> => {
+      for (const step of undo.toReversed()) await step();
+    };
+    try {
+      const postgres = await startPostgres({ dir: join(dir, 'postgres'), cacheDir: testCacheDir(), durable: true, settings: { max_connections: '200', shared_buffers: '512MB' } });
+      undo.push(() => postgres.stop());
+      const redis = await startRedis({ dir: join(dir, 'redis') });
+      undo.push(() => redis.stop());
+      const port = await freePort();
+      const databaseUrl = postgres.url('muster');
+      const all = { ...environment(databaseUrl, redis.url, port, dir), ...env };
+      await run([BACKEND, 'bootstrap', '--email', 'operator@example.com', '--grant', '100000'], all);
+      const db = createClient({ connectionString: databaseUrl, max: 8 });
+      undo.push(() => db.$disconnect());
+      const market = new OwnMarket(`http://127.0.0.1:${port}`, db, redis.url, databaseUrl, all, undoAll);
+      undo.push(() => market.stopBackend());
+      await market.startBackend();
+      return market;
+    } catch (error) {
+      await undoAll();
+      throw error;
+    }
   }
 
   async startBackend(): Promise<void> {
@@ -67,14 +76,16 @@ export class OwnMarket {
     await gone;
   }
 
-  async stop(): Promise<void> {
+  async stopBackend(): Promise<void> {
     const child = this.#backend;
-    if (child && child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, 'exit');
-      child.kill('SIGTERM');
-      await gone;
-    }
-    await this.stopServers();
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    await gone;
+  }
+
+  stop(): Promise<void> {
+    return this.stopEverything();
   }
 }
 

@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Socket } from 'socket.io';
-import { Db } from '../platform/db.js';
 import { AgentSession } from './agent-session.js';
 import { AgentSockets } from './agent-sockets.js';
+import { Connects } from './connects.store.js';
 import { Dispatch } from './dispatch.gateway.js';
 import { Prove } from './prove.js';
 import { Upkeep } from './upkeep.js';
@@ -20,7 +20,7 @@ export class AgentEntry {
   readonly #log = new Logger('AgentGateway');
 
   constructor(
-    private readonly db: Db,
+    private readonly connects: Connects,
     private readonly sockets: AgentSockets,
     private readonly dispatch: Dispatch,
     private readonly prove: Prove,
@@ -56,6 +56,6 @@ export class AgentEntry {
 
   /** Two proofs at once: the announcement of the newer may have come before this one was listed here. */
   async #newerExists({ nodeId, epoch }: { nodeId: string; epoch: bigint }): Promise<boolean> {
-    return (await this.db.client.hostNode.count({ where: { id: nodeId, connectionEpoch: { gt: epoch } } })) > 0;
+    return (await this.connects.newestEpoch(nodeId)) > epoch;
   }
 }

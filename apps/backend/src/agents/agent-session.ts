@@ -14,6 +14,8 @@ export interface Proof {
   ownerId: string;
   /** `connectionEpoch` that this connect got: the greatest is the live one. */
   epoch: bigint;
+  /** End of the tunnel token that the agent holds, as it says. */
+  tokenExpiresAt?: Date;
 }
 
 /** One agent socket, from handshake to disconnect. */

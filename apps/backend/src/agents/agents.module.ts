@@ -5,6 +5,7 @@ import { AgentGateway } from './agent.gateway.js';
 import { Handlers } from './agent.handlers.js';
 import { AgentSockets } from './agent-sockets.js';
 import { ClusterId } from './cluster-id.js';
+import { Connects } from './connects.store.js';
 import { ControlOutage } from './control-outage.js';
 import { DesiredStates } from './desired-state.js';
 import { Dispatch } from './dispatch.gateway.js';
@@ -17,7 +18,7 @@ import { Upkeep } from './upkeep.js';
 @Global()
 @Module({
   imports: [IdentityModule, SocketModule],
-  providers: [AgentEntry, AgentGateway, AgentSockets, ClusterId, ControlOutage, DesiredStates, Dispatch, Handlers, NodePush, Prove, Upkeep],
+  providers: [AgentEntry, AgentGateway, AgentSockets, ClusterId, Connects, ControlOutage, DesiredStates, Dispatch, Handlers, NodePush, Prove, Upkeep],
   exports: [ClusterId, ControlOutage, NodePush],
 })
 export class AgentsModule {}

@@ -7,6 +7,7 @@ import { Db } from '../platform/db.js';
 import type { AgentSession, Proof } from './agent-session.js';
 import { AgentSockets } from './agent-sockets.js';
 import { ClusterId } from './cluster-id.js';
+import { Connects } from './connects.store.js';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 
@@ -17,6 +18,7 @@ export class Prove {
 
   constructor(
     private readonly db: Db,
+    private readonly connects: Connects,
     private readonly sockets: AgentSockets,
     private readonly cluster: ClusterId,
     private readonly clock: Clock,
@@ -31,19 +33,18 @@ export class Prove {
     const parsed = agentMessages.challenge.ack.safeParse(answer);
     if (!parsed.success) return fail('invalid_request', { detail: 'The answer to the challenge is malformed' });
     if (!parsed.data.ok) return undefined;
-    const { node_id: nodeId, signature } = parsed.data;
+    const { node_id: nodeId, signature, tunnel_token_expires_at: tokenExpiresAt } = parsed.data;
     const proof = await this.#check(session.ownerId, nodeId, connectStatement(nonce, nodeId), signature);
     if (!proof.ok) this.#log.warn({ node_id: nodeId, owner_id: session.ownerId, code: proof.problem.code }, 'a socket failed to prove a node');
-    return proof;
+    return proof.ok && tokenExpiresAt !== undefined ? ok({ ...proof.value, tokenExpiresAt: new Date(tokenExpiresAt) }) : proof;
   }
 
   async #check(ownerId: string, nodeId: string, statement: string, signature: string): Promise<Result<Proof>> {
-    const node = await this.db.client.hostNode.findFirst({ where: { id: nodeId, ownerId }, select: { publicKey: true, lifecycle: true } });
-    if (!node) return fail('not_found', { detail: 'This account has no such node' });
+    const node = await this.connects.key(nodeId);
+    if (node?.ownerId !== ownerId) return fail('not_found', { detail: 'This account has no such node' });
     if (node.publicKey === null || !provesKey(node.publicKey, statement, signature)) return fail('bad_signature');
     if (node.lifecycle === 'retired' && !(await this.#holdsRentals(nodeId))) return fail('action_not_allowed', { detail: 'This node was retired' });
-    const { connectionEpoch } = await this.db.client.hostNode.update({ where: { id: nodeId }, data: { connectionEpoch: { increment: 1 } }, select: { connectionEpoch: true } });
-    return ok({ nodeId, ownerId, epoch: connectionEpoch });
+    return ok({ nodeId, ownerId, epoch: await this.connects.nextEpoch(nodeId) });
   }
 
   /** A retired node is heard until its last container is reported gone: only that frees the claims. */

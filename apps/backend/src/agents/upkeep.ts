@@ -1,6 +1,7 @@
 import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DESIRED_STATE_EVERY_MS, TUNNEL_TOKEN_RENEW_EVERY_S } from '@muster/shared-types';
 import { Authenticator } from '../identity/authenticator.js';
+import { NodeTasks } from '../jobs/node-tasks.js';
 import { Db } from '../platform/db.js';
 import { TunnelTokens } from '../tunnels/tunnel-token.js';
 import type { AgentSession } from './agent-session.js';
@@ -10,6 +11,8 @@ import { NodePush } from './node-push.js';
 const PASS_EVERY_MS = 1_000;
 const KEY_CHECK_EVERY_MS = 60_000;
 const TOKEN_EVERY_MS = TUNNEL_TOKEN_RENEW_EVERY_S * 1000;
+/** A token that is good for longer than this can wait for its turn. */
+const TOKEN_LONG_MS = 12 * TOKEN_EVERY_MS;
 
 /** What every open agent socket gets from time to time: its desired state, a fresh tunnel token, a look at its key. */
 @Injectable()
@@ -24,6 +27,7 @@ export class Upkeep implements OnApplicationBootstrap, BeforeApplicationShutdown
     private readonly push: NodePush,
     private readonly tokens: TunnelTokens,
     private readonly authenticator: Authenticator,
+    private readonly tasks: NodeTasks,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -36,12 +40,18 @@ export class Upkeep implements OnApplicationBootstrap, BeforeApplicationShutdown
     await this.#pass;
   }
 
-  /** First things after a proof: the truth for this node, and the token that lets its frpc in. */
+  /**
+   * First things after a proof: the truth for this node, the token that lets its frpc in, and the executions leased to it.
+   * One that comes back with a good token gets the next in its turn: after a restart thousands come at once, and each token
+   * is a signature.
+   */
   async begin(session: AgentSession, nodeId: string): Promise<void> {
     const now = performance.now();
     session.desiredDueMs = now + DESIRED_STATE_EVERY_MS;
-    session.tokenDueMs = now + TOKEN_EVERY_MS;
-    await Promise.all([this.push.changed(nodeId), this.#sendToken(session)]);
+    const waits = (session.proof?.tokenExpiresAt?.getTime() ?? 0) - Date.now() > TOKEN_LONG_MS;
+    session.tokenDueMs = now + TOKEN_EVERY_MS * (waits ? Math.random() : 1);
+    await Promise.all([this.push.changed(nodeId), ...(waits ? [] : [this.#sendToken(session)])]);
+    await this.tasks.connected(nodeId);
   }
 
   watchKey(session: AgentSession): void {

@@ -12,9 +12,15 @@ export interface InstancesOfNode {
   absent: AbsentEntry[];
 }
 
-/** What a node should run and what it should no longer have, secrets opened, remaining seconds counted from `now`. */
-export async function instancesOfNode(db: Tx | PrismaClient, master: MasterKey, nodeId: string, now: Date): Promise<InstancesOfNode> {
-  const rentals = await db.rental.findMany({ where: { nodeId, releasedAt: null }, orderBy: { createdAt: 'asc' } });
+/** What each of these nodes should run and should no longer have, secrets opened, remaining seconds counted from `now`. */
+export async function instancesOfNodes(db: Tx | PrismaClient, master: MasterKey, nodeIds: readonly string[], now: Date): Promise<Map<string, InstancesOfNode>> {
+  const rentals = await db.rental.findMany({ where: { nodeId: { in: [...nodeIds] }, releasedAt: null }, orderBy: { createdAt: 'asc' } });
+  const byNode = new Map<string, Rental[]>(nodeIds.map((nodeId) => [nodeId, []]));
+  for (const rental of rentals) byNode.get(rental.nodeId)?.push(rental);
+  return new Map([...byNode].map(([nodeId, ofNode]) => [nodeId, instancesOf(ofNode, master, now)]));
+}
+
+function instancesOf(rentals: readonly Rental[], master: MasterKey, now: Date): InstancesOfNode {
   const wanted = rentals.filter((rental) => WANTED.includes(rental.status));
   return {
     instances: wanted.map((rental) => instanceSpec(rental, master, now)),

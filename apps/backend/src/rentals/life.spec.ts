@@ -8,7 +8,7 @@ import { MasterKey } from '../platform/master-key.js';
 import { RentalProgress } from './advance.js';
 import { DeadlineEnder } from './deadlines.js';
 import { EndRental } from './end.js';
-import { instancesOfNode } from './instances-of-node.js';
+import { instancesOfNodes } from './instances-of-node.js';
 import { LostRentals } from './lost.js';
 import { makeHostKey } from './rental-secrets.js';
 import { StartsAndStops } from './starts.js';
@@ -53,7 +53,7 @@ describe('a rental', () => {
     expect(seconds).toBe(599);
     expect(ended.settledMicro).toBe(costOf(ended.rateMicroHour, seconds));
     expect(await world.prepaid(renter.id)).toBe(25_000_000n - ended.settledMicro);
-    expect((await instancesOfNode(world.db, world.app.app.get(MasterKey), nodeId, world.clock.now())).absent).toMatchObject([{ rental_id: id, reason: 'destroyed', keep_disk: false }]);
+    expect(((await instancesOfNodes(world.db, world.app.app.get(MasterKey), [nodeId], world.clock.now())).get(nodeId))?.absent).toMatchObject([{ rental_id: id, reason: 'destroyed', keep_disk: false }]);
     await world.report(id, 'gone');
     await world.report(id, 'gone');
     expect(await world.view(renter, id)).toMatchObject({ status: 'ended', released: true, actions: [] });
@@ -226,7 +226,7 @@ describe('money to the second', () => {
     expect(paidFor(before)).toBe(secondsWithin(before.rateMicroHour, 20_000n));
     expect(paidFor(after)).toBe(secondsWithin(after.rateMicroHour, 40_000n));
     expect((await world.db.hostNode.findUniqueOrThrow({ where: { id: nodeId } })).generation).toBe(generation + 1n);
-    const { instances } = await instancesOfNode(world.db, world.app.app.get(MasterKey), nodeId, world.clock.now());
+    const { instances } = (await instancesOfNodes(world.db, world.app.app.get(MasterKey), [nodeId], world.clock.now())).get(nodeId) ?? { instances: [], absent: [] };
     expect(instances[0]?.remaining_s).toBe((Number(after.deadlineAt) - world.clock.now().getTime()) / 1_000);
     await world.destroy(renter, id);
     await lawful();

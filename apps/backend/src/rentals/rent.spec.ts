@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RentalWorld, type Renter } from '../../test/rental-world.js';
 import { MasterKey } from '../platform/master-key.js';
-import { instancesOfNode } from './instances-of-node.js';
+import { instancesOfNodes } from './instances-of-node.js';
 import { openSecrets } from './rental-secrets.js';
 
 let world: RentalWorld;
@@ -22,7 +22,7 @@ describe('rent', () => {
     expect(body).toMatchObject({ status: 'pending', phase: null, cpu_cores: 2, ram_mb: 4_096, disk_gb: 10, connection: null, released: false, actions: ['destroy'], start_time: null });
     expect(body.billing).toMatchObject({ dph_total: quote.body.dph_total, cost_usd: '0.000000', deadline_at: null });
     expect(await world.db.hostNode.findUnique({ where: { id: node }, select: { cpuUsed: true, ramMbUsed: true, diskGbUsed: true, generation: true } })).toEqual({ cpuUsed: 2, ramMbUsed: 4_096, diskGbUsed: 10, generation: 1n });
-    const { instances, absent } = await instancesOfNode(world.db, world.app.app.get(MasterKey), node, world.clock.now());
+    const { instances, absent } = (await instancesOfNodes(world.db, world.app.app.get(MasterKey), [node], world.clock.now())).get(node) ?? { instances: [], absent: [] };
     expect(absent).toEqual([]);
     expect(instances[0]).toMatchObject({ rental_id: body.id, image: 'muster/workspace', epoch: 1, disk_gb: 10, remaining_s: null, resource_limits: { cpu_cores: 2, ram_limit: '4096m', gpu_uuids: [] } });
     expect(Object.keys(instances[0]?.proxy_port_mapping ?? {})).toEqual(['22', '8888']);
@@ -52,7 +52,7 @@ describe('rent', () => {
     const won = answers.filter((answer) => answer.status === 201).map((answer) => answer.body);
     const held = await world.db.gpu.findMany({ where: { nodeId: node, rentalId: { not: null } } });
     expect(held).toHaveLength(won.reduce((sum, rental) => sum + rental.num_gpus, 0));
-    const { instances } = await instancesOfNode(world.db, world.app.app.get(MasterKey), node, world.clock.now());
+    const { instances } = (await instancesOfNodes(world.db, world.app.app.get(MasterKey), [node], world.clock.now())).get(node) ?? { instances: [], absent: [] };
     const uuids = instances.flatMap((instance) => instance.resource_limits.gpu_uuids);
     expect(new Set(uuids).size).toBe(uuids.length);
     expect(uuids.sort()).toEqual(held.map((gpu) => gpu.uuid).sort());

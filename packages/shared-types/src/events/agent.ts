@@ -197,6 +197,8 @@ export const ChallengeAnswer = z.object({
   signature: z.string().max(200),
   agent_version: z.string().max(50),
   boot_id: z.string().max(100),
+  /** End of the tunnel token that the agent holds from this market; with a good one the next comes in its turn. */
+  tunnel_token_expires_at: Timestamp.optional(),
 });
 
 /** The text an agent signs to prove its node key at connect. Domain-separated from enrolment. */
