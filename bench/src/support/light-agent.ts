@@ -18,6 +18,7 @@ type Handler = (payload: never) => unknown;
 export class LightAgent {
   #socket: WebSocket | undefined;
   #nextAck = 1;
+  #tokenEnds: string | undefined;
   readonly #waiting = new Map<number, (answer: unknown) => void>();
   /** Resolves when the key has been proven and the first desired state has come. */
   ready: Promise<void> = Promise.resolve();
@@ -96,11 +97,12 @@ export class LightAgent {
     const answer = event === 'challenge' ? this.#proof(payload) : { ok: true, ...(this.handlers[event]?.(payload) as object | undefined) };
     if (id !== '') socket.send(`43/agent,${id}${JSON.stringify([answer])}`);
     if (event === 'desired_state') this.#becomeReady();
+    if (event === 'tunnel_token') this.#tokenEnds = (payload as { expires_at: string }).expires_at;
   }
 
   #proof({ nonce }: { nonce: string }): object {
     const { nodeId, privateKey } = this.credentials;
     const signature = sign(null, Buffer.from(connectStatement(nonce, nodeId)), privateKey).toString('base64url');
-    return { ok: true, node_id: nodeId, signature, agent_version: 'bench', boot_id: 'bench' };
+    return { ok: true, node_id: nodeId, signature, agent_version: 'bench', boot_id: 'bench', ...(this.#tokenEnds === undefined ? {} : { tunnel_token_expires_at: this.#tokenEnds }) };
   }
 }
