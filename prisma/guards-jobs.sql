@@ -18,7 +18,9 @@ ALTER TABLE "JobExecution" ADD CONSTRAINT execution_live_has_lease CHECK (status
 ALTER TABLE "JobExecution" ADD CONSTRAINT execution_report_has_hash CHECK (status <> 'reported' OR "resultHash" ~ '^[0-9a-f]{64}$');
 ALTER TABLE "JobExecution" ADD CONSTRAINT execution_paid_is_valid CHECK ("paidMicro" = 0 OR verdict IN ('valid', 'late_valid'));
 ALTER TABLE "JobExecution" ADD CONSTRAINT execution_verdict_of_report CHECK (verdict = 'none' OR status = 'reported');
-CREATE UNIQUE INDEX execution_one_per_distinct ON "JobExecution" ("taskId", "distinctKey") WHERE purpose = 'copy' AND status IN ('leased', 'running', 'reported', 'errored');
+-- A run that its node lost, or failed by its own doing, says nothing about the task: the same one may have it again.
+CREATE UNIQUE INDEX execution_one_per_distinct ON "JobExecution" ("taskId", "distinctKey")
+  WHERE purpose = 'copy' AND (status IN ('leased', 'running', 'reported') OR (status = 'errored' AND "faultBlame" = 'job'));
 CREATE INDEX execution_ready ON "JobExecution" ("jobId", id) WHERE status = 'ready';
 CREATE INDEX execution_archive_due ON "JobExecution" ("taskId") WHERE manifest IS NOT NULL AND "archiveKey" IS NULL;
 CREATE INDEX execution_leases ON "JobExecution" ("leaseUntil") WHERE status IN ('leased', 'running');

@@ -12,5 +12,16 @@ export interface ClientOptions {
  * the driver adapter drops the offset of a timestamp and reads it as UTC.
  */
 export function createClient({ connectionString, max }: ClientOptions): PrismaClient {
-  return new PrismaClient({ adapter: new PrismaPg({ connectionString, max, options: '-c TimeZone=UTC' }) });
+  return new PrismaClient({ adapter: new PrismaPg({ connectionString, max, options: '-c TimeZone=UTC' }, { statementNameGenerator: ({ sql }) => statementName(sql) }) });
+}
+
+const NAMED = /^\s*\/\* (muster:[a-z-]+) \*\//;
+
+/**
+ * A statement that begins with a comment like `muster:lease` is prepared once per connection under that name. Only for few,
+ * large ones that always have the same text: everything else is planned as it comes.
+ */
+function statementName(sql: string): string {
+  // The driver takes the empty name for no name.
+  return NAMED.exec(sql)?.[1] ?? '';
 }

@@ -67,7 +67,7 @@ describe('unique indexes', () => {
       outbox_unpublished: '("publishedAt" IS NULL)',
       job_open: `(status <> ALL (${TERMINAL_JOBS}))`,
       job_unsettled: `((status = ANY (${TERMINAL_JOBS})) AND (("paidMicro" + "refundedMicro") < "heldMicro"))`,
-      execution_one_per_distinct: `((purpose = 'copy'::text) AND (status = ANY (${executions('leased', 'running', 'reported', 'errored')})))`,
+      execution_one_per_distinct: `((purpose = 'copy'::text) AND ((status = ANY (${executions('leased', 'running', 'reported')})) OR ((status = 'errored'::"ExecutionStatus") AND ("faultBlame" = 'job'::text))))`,
       execution_ready: `(status = 'ready'::"ExecutionStatus")`,
       execution_leases: `(status = ANY (${executions('leased', 'running')}))`,
       execution_of_node: `(status = ANY (${executions('leased', 'running')}))`,

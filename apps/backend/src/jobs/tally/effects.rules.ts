@@ -78,7 +78,6 @@ class Builder {
       hash: fault ? null : report.resultHash,
       bytes: report.bytes,
       manifest: report.manifest,
-      archiveKey: report.manifest === null ? null : `results/${live.row.job}/${run.id}.tar`,
       exitCode: report.exitCode,
       faultCode: fault?.code ?? null,
       faultBlame: fault?.blame ?? null,
@@ -95,9 +94,10 @@ class Builder {
   loss(loss: RunLoss): Effects['outcomes'][number] {
     const live = this.#live.get(loss.executionId);
     if (!live || live.run.attempt !== loss.attempt) return { outcome: 'stale' };
-    if (live.run.status !== 'leased' && live.run.status !== 'running') return { outcome: 'stale' };
-    this.#end(live, { ...blank(live.run.id, 'expired'), errorMessage: loss.reason });
-    if (live.row.node !== null) this.#out.nodeErrors.push(live.row.node);
+    const waits = live.run.status === 'ready' && live.run.purpose === 'recheck';
+    if (!waits && live.run.status !== 'leased' && live.run.status !== 'running') return { outcome: 'stale' };
+    this.#end(live, { ...blank(live.run.id, 'expired'), live: !waits, errorMessage: loss.reason });
+    if (live.row.node !== null && !waits) this.#out.nodeErrors.push(live.row.node);
     return { outcome: 'counted' };
   }
 
@@ -114,7 +114,7 @@ class Builder {
     Object.assign(live.run, { status: ended.status, resultHash: ended.hash, bytes: ended.bytes, faultBlame: ended.faultBlame, faultCode: ended.faultCode, faultMessage: ended.errorMessage });
     live.row.duration = ended.durationMs;
     this.#touched.add(live.row.task);
-    this.#release(live);
+    if (ended.live) this.#release(live);
   }
 
   #release({ row }: Live): void {
@@ -213,7 +213,7 @@ const sum = <T>(all: readonly T[], of: (one: T) => number): number => all.reduce
 
 function blank(id: string, status: EndedRun['status']): EndedRun {
   return {
-    id, status, verdict: 'none', hash: null, bytes: null, manifest: null, archiveKey: null, exitCode: null, faultCode: null, faultBlame: null,
+    id, live: true, status, verdict: 'none', hash: null, bytes: null, manifest: null, exitCode: null, faultCode: null, faultBlame: null,
     errorMessage: null, logs: '', durationMs: null, imageDigest: null, batchSeq: null, reputation: 0,
   };
 }

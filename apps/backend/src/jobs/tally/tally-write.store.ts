@@ -7,12 +7,13 @@ import { newId } from '../../platform/ids.js';
 /** An execution whose run has ended by this batch. */
 export interface EndedRun {
   id: string;
+  /** It was in its node's hands; false for a second run that its node never took. */
+  live: boolean;
   status: Extract<ExecutionStatus, 'reported' | 'errored' | 'expired'>;
   verdict: ExecutionVerdict;
   hash: string | null;
   bytes: Uint8Array | null;
   manifest: Manifest | null;
-  archiveKey: string | null;
   exitCode: number | null;
   faultCode: string | null;
   faultBlame: string | null;
@@ -24,18 +25,18 @@ export interface EndedRun {
   reputation: number;
 }
 
-/** Writes what runs came to. Only one that is still leased is changed: the caller read it so under the job's lock. */
+/** Writes what runs came to. Only one that is still as the caller read it under the job's lock is changed: else all of it is tried again. */
 export async function writeEnded(tx: Tx, runs: readonly EndedRun[], now: Date): Promise<void> {
   if (runs.length === 0) return;
   const rows = JSON.stringify(runs.map(({ bytes, ...run }) => ({ ...run, result: bytes && Buffer.from(bytes).toString('base64') })));
   const written = await tx.$executeRaw`
     /* muster:ended */ UPDATE "JobExecution" e SET status = w.status::"ExecutionStatus", verdict = w.verdict::"ExecutionVerdict", "completedAt" = ${now.toISOString()}::timestamptz,
-      "resultHash" = w.hash, result = decode(w.result, 'base64'), manifest = w.manifest, "archiveKey" = w."archiveKey", "exitCode" = w."exitCode", "faultCode" = w."faultCode",
+      "resultHash" = w.hash, result = decode(w.result, 'base64'), manifest = w.manifest, "exitCode" = w."exitCode", "faultCode" = w."faultCode",
       "faultBlame" = w."faultBlame", "errorMessage" = w."errorMessage", logs = w.logs, "durationMs" = w."durationMs", "imageDigest" = w."imageDigest", "batchSeq" = w."batchSeq",
       "reputationDelta" = w.reputation
-    FROM json_to_recordset(${rows}::json) AS w(id uuid, status text, verdict text, hash text, result text, manifest jsonb, "archiveKey" text, "exitCode" int, "faultCode" text,
-      "faultBlame" text, "errorMessage" text, logs text, "durationMs" int, "imageDigest" text, "batchSeq" bigint, reputation int)
-    WHERE e.id = w.id AND e.status IN ('leased', 'running')`;
+    FROM json_to_recordset(${rows}::json) AS w(id uuid, status text, verdict text, hash text, result text, manifest jsonb, "exitCode" int, "faultCode" text,
+      "faultBlame" text, "errorMessage" text, logs text, "durationMs" int, "imageDigest" text, "batchSeq" bigint, reputation int, live boolean)
+    WHERE e.id = w.id AND e.status = ANY (CASE WHEN w.live THEN '{leased,running}' ELSE '{ready}' END::"ExecutionStatus"[])`;
   if (written !== runs.length) throw new Error(`${runs.length - written} executions changed under the lock of their job`);
 }
 
