@@ -1,7 +1,7 @@
 import { type ExecutionFault, type ExecutionReport, type ExecutionSpec, JOB_LIMITS, type Manifest } from '@muster/shared-types';
 import { sha256Hex, sha256OfJson } from '@muster/proof';
 import type { Logger } from 'pino';
-import { faultOf } from '../docker/faults.js';
+import { FaultError, faultOf } from '../docker/faults.js';
 import { RESULT_CAPTURE_BYTES } from '../docker/job-runtime.js';
 import type { Engine, JobHost } from '../docker/types.js';
 import { type Ending, faultOfEnding, type OrderedEnd } from './ending.rules.js';
@@ -149,9 +149,9 @@ export class Execution {
   /** Until it has ended, by itself or because its time, its output or its market says so. */
   private async watch({ id, startedAt }: Sandbox): Promise<void> {
     const { sandboxes } = this.parts;
-    const ended = sandboxes.ended(this.key);
-    ended.catch(() => undefined);
     const stop = new AbortController();
+    const ended = Promise.race([sandboxes.ended(this.key), this.engineLost(stop.signal)]);
+    ended.catch(() => undefined);
     try {
       const order = this.ordered ?? (await Promise.race([ended.then(() => null), this.cancelled(), this.overdue(startedAt, stop.signal), this.flooded(id, stop.signal)]));
       if (order === null) return;
@@ -161,6 +161,16 @@ export class Execution {
     } finally {
       stop.abort();
     }
+  }
+
+  /** Rejects when the engine goes or comes back: what was asked of the one before is not answered any more. */
+  private engineLost(stop: AbortSignal): Promise<never> {
+    return new Promise((_, reject) => {
+      const leave = this.parts.engine.onEvent(({ kind }) => {
+        if (kind !== 'instance') reject(new FaultError('engine_down', 'The container engine of the host was restarted.'));
+      });
+      stop.addEventListener('abort', leave);
+    });
   }
 
   private cancelled(): Promise<OrderedEnd> {

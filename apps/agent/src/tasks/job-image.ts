@@ -16,10 +16,13 @@ export interface ImageContext {
 }
 
 const LOCAL_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** What may be asked of the engine at all; whether it is a reference, the engine knows. */
+const REFERENCE = /^[a-z0-9][a-zA-Z0-9._/:@-]*$/;
 const IMAGE_NAME_LABEL = 'muster.image.name';
 
 /** The image of an execution, pulled if need be. A plain name such as `workspace` is first looked for among this host's own. Throws ExecutionFaultError. */
 export async function resolveImage({ docker_image: ref }: ExecutionSpec, context: ImageContext): Promise<ResolvedImage> {
+  if (!REFERENCE.test(ref)) throw jobFault('image_missing', `${JSON.stringify(ref)} is not a valid image reference.`);
   const names = LOCAL_NAME.test(ref) ? [`muster/${ref}:latest`, ref] : [ref];
   for (const name of names) {
     const found = await inspect(context.docker, name);

@@ -36,6 +36,7 @@ export interface ResolvedImage {
 
 const LAST_BYTES_MS = 10_000;
 const LAST_BYTES_LOOK_MS = 5;
+const LOOK_AGAIN_MS = 5_000;
 const REMOVAL_MS = 20_000;
 const REMOVAL_LOOK_MS = 50;
 const CANNOT_START = /executable file not found|no such file or directory|exec format error|permission denied|is a directory|no command specified/i;
@@ -107,9 +108,13 @@ export class Sandboxes {
     }
   }
 
-  /** Resolves when it does not run (any more). Rejects when the engine goes away. */
+  /** Resolves when it does not run (any more). An answer that a dying engine cut short never comes: so it is looked up, too. */
   async ended(key: string): Promise<void> {
-    await ignoring([404], this.container(key).wait());
+    const over = ignoring([404], this.container(key).wait()).then(() => true);
+    over.catch(() => undefined);
+    while (!(await Promise.race([over, pause(LOOK_AGAIN_MS).then(() => false)]))) {
+      if ((await this.find(key))?.state !== 'running') return;
+    }
   }
 
   async kill(key: string): Promise<void> {

@@ -13,7 +13,8 @@ export interface ScratchFolders {
   output: string | null;
 }
 
-const FULL_BYTES = 64 * 1024;
+/** A write that does not fit is refused while some blocks are still free. */
+const FULL_BYTES = 4 * 2 ** 20;
 
 /**
  * Room of executions. What is fetched and what is put out lie on a disk of exactly `disk_gb`, so neither can take more;

@@ -47,3 +47,12 @@ export async function remainsOf(host: TestHost): Promise<string[]> {
   const containers = await host.docker.listContainers({ all: true, filters: { label: ['muster.execution'] } });
   return containers.flatMap(({ Names }) => Names);
 }
+
+/** A file of the test's market as an input of the same name. */
+export const fileInput = (host: TestHost, name: string, sha256: string): Extract<ExecutionSpec['inputs'][number], { kind: 'fetch' }> => ({
+  kind: 'fetch',
+  path: name,
+  url: `${host.market.url}/files/${name}`,
+  sha256,
+  size: null,
+});
