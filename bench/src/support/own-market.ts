@@ -21,6 +21,8 @@ export class OwnMarket {
     readonly db: PrismaClient,
     readonly redisUrl: string,
     readonly postgresUrl: string,
+    /** API key of the operator, who has $100,000 of test credit. */
+    readonly apiKey: string,
     private readonly env: Record<string, string>,
     private readonly stopEverything: () => Promise<void>,
   ) {}
@@ -40,10 +42,10 @@ export class OwnMarket {
       const port = await freePort();
       const databaseUrl = postgres.url('muster');
       const all = { ...environment(databaseUrl, redis.url, port, dir), ...env };
-      await run([BACKEND, 'bootstrap', '--email', 'operator@example.com', '--grant', '100000'], all);
+      const made = JSON.parse(await run([BACKEND, 'bootstrap', '--email', 'operator@example.com', '--grant', '100000'], all)) as { secrets: { api_key: string } };
       const db = createClient({ connectionString: databaseUrl, max: 8 });
       undo.push(() => db.$disconnect());
-      const market = new OwnMarket(`http://127.0.0.1:${port}`, db, redis.url, databaseUrl, all, undoAll);
+      const market = new OwnMarket(`http://127.0.0.1:${port}`, db, redis.url, databaseUrl, made.secrets.api_key, all, undoAll);
       undo.push(() => market.stopBackend());
       await market.startBackend();
       return market;
@@ -120,10 +122,14 @@ function environment(databaseUrl: string, redisUrl: string, port: number, dir: s
   };
 }
 
-async function run(args: readonly string[], env: Record<string, string>): Promise<void> {
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
-  const [code] = (await once(child, 'exit')) as [number | null];
+/** What the command prints. */
+async function run(args: readonly string[], env: Record<string, string>): Promise<string> {
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const printed: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => printed.push(chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) throw new Error(`${args.slice(1).join(' ')} ended with ${code}`);
+  return Buffer.concat(printed).toString('utf8');
 }
 
 const answers = (url: string): Promise<boolean> => fetch(url).then((response) => response.ok, () => false);
