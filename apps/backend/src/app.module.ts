@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AgentsModule } from './agents/agents.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { FleetModule } from './fleet/fleet.module.js';
 import { IdentityModule } from './identity/identity.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
@@ -11,6 +12,6 @@ import { StorageModule } from './storage/storage.module.js';
 import { TunnelsModule } from './tunnels/tunnels.module.js';
 
 @Module({
-  imports: [PlatformModule, StorageModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule, JobsModule],
+  imports: [PlatformModule, StorageModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule, AuditModule, JobsModule],
 })
 export class AppModule {}

@@ -3,15 +3,7 @@ import type { Job } from '@muster/prisma';
 import { z } from 'zod';
 import { JobSpec } from './job-spec.js';
 import { isTerminal } from './job-status.rules.js';
-import type { SummaryRow } from './jobs.store.js';
-
-export interface JobCounts {
-  running: number;
-  reported: number;
-  /** Bytes of the one result, when the row of the job has no text of it. */
-  bytes?: Uint8Array | null;
-  extraWarnings?: readonly string[];
-}
+import type { JobCounts, SummaryRow } from './jobs.store.js';
 
 const Strings = z.array(z.string());
 const Env = z.record(z.string(), z.string());

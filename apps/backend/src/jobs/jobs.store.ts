@@ -2,9 +2,16 @@ import { Prisma, type Job, type PrismaClient } from '@muster/prisma';
 import type { JobStatus } from '@muster/shared-types';
 import { readCursor, writeCursor, type Page } from '../platform/cursor.js';
 import type { Tx } from '../platform/db.js';
-import type { JobCounts } from './job.view.js';
 
 type Reader = Tx | PrismaClient;
+
+export interface JobCounts {
+  running: number;
+  reported: number;
+  /** Bytes of the one result, when the row of the job has no text of it. */
+  bytes?: Uint8Array | null;
+  extraWarnings?: readonly string[];
+}
 
 export const NO_COUNTS: JobCounts = { running: 0, reported: 0 };
 

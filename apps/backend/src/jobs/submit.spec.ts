@@ -71,16 +71,16 @@ describe('a submission', () => {
     expect(await world.broken()).toEqual([]);
   });
 
-  it('of a hundred thousand tasks has every one with its copies, in the order of its axes', async () => {
+  it('of ten thousand tasks has every one with its copies, in the order of its axes', async () => {
     const ada = await submitter(1_000_000_000n);
-    const axes = { seed: Array.from({ length: 1_000 }, (_, n) => String(n)), Rate: Array.from({ length: 100 }, (_, n) => String(n)) };
+    const axes = { seed: Array.from({ length: 100 }, (_, n) => String(n)), Rate: Array.from({ length: 100 }, (_, n) => String(n)) };
     const { status, body } = await submit(ada, { tasks: { kind: 'matrix', axes } });
     expect(status, JSON.stringify(body)).toBe(201);
     const { client } = market.db;
-    expect(await client.task.count({ where: { jobId: body.id } })).toBe(100_000);
-    expect(await client.jobExecution.count({ where: { jobId: body.id } })).toBe(300_000);
+    expect(await client.task.count({ where: { jobId: body.id } })).toBe(10_000);
+    expect(await client.jobExecution.count({ where: { jobId: body.id } })).toBe(30_000);
     const last = await client.task.findFirstOrThrow({ where: { jobId: body.id }, orderBy: { index: 'desc' } });
-    expect(last).toMatchObject({ index: 99_999, label: 'seed=999 Rate=99', environment: { SEED: '999', RATE: '99' } });
+    expect(last).toMatchObject({ index: 9_999, label: 'seed=99 Rate=99', environment: { SEED: '99', RATE: '99' } });
     const got = await market.call('getJob', { token: ada.token, params: { job_id: body.id } });
     const page = await market.call('listExecutions', { token: ada.token, params: { job_id: body.id } });
     expect((await market.call('cancelJob', { token: ada.token, params: { job_id: body.id } })).body.status).toBe('cancelled');

@@ -1,4 +1,7 @@
 import { Prisma, type PrismaClient } from '@muster/prisma';
+import { verifyEntries } from '../audit/verify-entries.js';
+import { JOB_INVARIANTS } from './check-jobs.js';
+import type { Invariant } from './invariant.js';
 
 export interface LedgerCheckResult {
   id: string;
@@ -7,13 +10,6 @@ export interface LedgerCheckResult {
   violations: number;
   /** The first few things that break it. */
   sample: string[];
-}
-
-interface Invariant {
-  id: string;
-  title: string;
-  /** One row per violation, with the name of the thing that breaks the invariant as `what`. */
-  violations: Prisma.Sql;
 }
 
 const REBUILT = Prisma.sql`
@@ -120,22 +116,12 @@ export const INVARIANTS: readonly Invariant[] = [
       WHERE (r.status = 'failed' OR r."startTime" IS NULL)
         AND (r."settledMicro" <> 0 OR EXISTS (SELECT 1 FROM "RentalCharge" c WHERE c."rentalId" = r.id) OR EXISTS (SELECT 1 FROM "LedgerTransfer" t WHERE t."referenceId" = r.id))`,
   },
-  {
-    id: 'claims',
-    title: 'What a node counts as used is what its unreleased rentals hold, and a released rental holds nothing',
-    violations: Prisma.sql`
-      SELECT 'node ' || n.id AS what FROM "HostNode" n
-      LEFT JOIN (SELECT "nodeId", sum("cpuCores") AS cpu, sum("ramMb") AS ram, sum("diskGb") AS disk FROM "Rental" WHERE "releasedAt" IS NULL GROUP BY 1) r ON r."nodeId" = n.id
-      WHERE n."cpuUsed" <> coalesce(r.cpu, 0) OR n."ramMbUsed" <> coalesce(r.ram, 0) OR n."diskGbUsed" <> coalesce(r.disk, 0)
-      UNION ALL
-      SELECT 'rental ' || r.id FROM "Rental" r
-      LEFT JOIN (SELECT "rentalId", count(*) AS held FROM "Gpu" WHERE "rentalId" IS NOT NULL GROUP BY 1) g ON g."rentalId" = r.id
-      WHERE coalesce(g.held, 0) <> CASE WHEN r."releasedAt" IS NULL THEN r."numGpus" ELSE 0 END
-        OR (r."releasedAt" IS NOT NULL AND EXISTS (SELECT 1 FROM "TunnelPort" p WHERE p."rentalId" = r.id))`,
-  },
+  ...JOB_INVARIANTS,
 ];
 
 const SAMPLE = 5;
+/** The one that is no query: hashes and signatures are computed anew. */
+const ENTRIES_SEALED = { id: 'entries_sealed', title: 'The record of work and credit is what was sealed: every hash, every link, every signature' };
 
 /** Runs every invariant on one unchanging view of the database. */
 export async function checkLedger(db: PrismaClient): Promise<LedgerCheckResult[]> {
@@ -148,6 +134,8 @@ export async function checkLedger(db: PrismaClient): Promise<LedgerCheckResult[]
       const count = Number(row?.count ?? 0);
       results.push({ id, title, ok: count === 0, violations: count, sample: row?.sample ?? [] });
     }
+    const findings = await verifyEntries(tx);
+    results.push({ ...ENTRIES_SEALED, ok: findings.length === 0, violations: findings.length, sample: findings.slice(0, SAMPLE) });
     return results;
   }, inOneView);
 }
