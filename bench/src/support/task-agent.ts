@@ -59,7 +59,7 @@ export class TaskAgent {
     if (!this.answers) return;
     this.#waiting.push(...executions);
     while (this.#waiting.length >= this.perFrame) void this.report(this.#waiting.splice(0, this.perFrame));
-    this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS);
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#flush(), GATHER_MS);
   }
 
   #flush(): void {
