@@ -22,10 +22,8 @@ export class Liar {
     child.stderr.on('data', (chunk: Buffer) => (words = `${words}${chunk.toString()}`.slice(-2_000)));
     child.stdin.end(owner.hostApiKey ?? '');
     try {
-      const id = await waitFor(async () => {
-        must(child.exitCode === null, `The liar ended: ${words}`);
-        return nodeOf(owner, name);
-      }, { deadlineMs: ONLINE_MS, what: 'the liar to be on the market', everyMs: 100 });
+      const id = await waitFor(async () => (child.exitCode === null ? nodeOf(owner, name) : 'ended'), { deadlineMs: ONLINE_MS, what: 'the liar to be on the market', everyMs: 100 });
+      must(id !== 'ended', `The liar ended: ${words.trim()}`);
       return new Liar({ id, name, owner }, child);
     } catch (error) {
       child.kill('SIGKILL');

@@ -88,10 +88,13 @@ const EXECUTION_COLUMNS: readonly Column[] = [
 export function executionsTable(io: Io, executions: readonly ExecutionView[]): string {
   return table(io, EXECUTION_COLUMNS, executions.map((run) => [
     String(run.task_index), String(run.copy), String(run.attempt), run.node_name ?? '–', stateWord(io, run.status), run.verdict === 'none' ? io.paint.dim('–') : stateWord(io, run.verdict),
-    run.result_hash ? shortHash(run.result_hash) : '–', run.duration_ms === null ? '–' : seconds(run.duration_ms), usd(run.paid_usd), deltaWords(run.reputation_delta),
+    run.result_hash ? shortHash(run.result_hash) : '–', run.duration_ms === null ? '–' : tookMs(run.duration_ms), usd(run.paid_usd), deltaWords(run.reputation_delta),
     run.fault ? `${run.fault.message.slice(0, 70)} ${io.paint.dim(run.fault.code)}` : (run.error_message?.slice(0, 70) ?? ''),
   ]));
 }
+
+/** A short run in whole milliseconds: seconds would say nothing of it. */
+const tookMs = (ms: number): string => (ms < 1000 ? `${ms} ms` : seconds(ms));
 
 export const deltaWords = (delta: number): string => (delta > 0 ? `+${delta}` : delta < 0 ? `−${-delta}` : '0');
 
