@@ -11,9 +11,9 @@ export async function applyInventory(tx: Tx, nodeId: string, inventory: Inventor
   await tx.$executeRaw`SELECT 1 FROM "HostNode" WHERE id = ${nodeId}::uuid FOR NO KEY UPDATE`;
   const node = await tx.hostNode.findUniqueOrThrow({
     where: { id: nodeId },
-    select: { lifecycle: true, cpuUsed: true, ramMbUsed: true, diskGbUsed: true, gpus: { select: { uuid: true, rentalId: true } } },
+    select: { lifecycle: true, cpuUsed: true, ramMbUsed: true, diskGbUsed: true, gpus: { select: { uuid: true, rentalId: true, executionId: true } } },
   });
-  await applyGpus(tx, nodeId, planGpus(node.gpus, inventory));
+  await applyGpus(tx, nodeId, planGpus(node.gpus.map((gpu) => ({ uuid: gpu.uuid, heldBy: gpu.rentalId ?? gpu.executionId })), inventory));
   await tx.hostNode.update({
     where: { id: nodeId },
     data: {
@@ -31,5 +31,5 @@ async function applyGpus(tx: Tx, nodeId: string, plan: GpuPlan): Promise<void> {
     await tx.gpu.upsert({ where: { nodeId_uuid: { nodeId, uuid: gpu.uuid } }, create: { id: newId(), nodeId, ...gpu }, update: gpu });
   }
   if (plan.lose.length > 0) await tx.gpu.updateMany({ where: { nodeId, uuid: { in: plan.lose } }, data: { state: 'lost' } });
-  if (plan.drop.length > 0) await tx.gpu.deleteMany({ where: { nodeId, uuid: { in: plan.drop }, rentalId: null } });
+  if (plan.drop.length > 0) await tx.gpu.deleteMany({ where: { nodeId, uuid: { in: plan.drop }, rentalId: null, executionId: null } });
 }

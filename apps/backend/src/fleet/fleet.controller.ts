@@ -47,7 +47,8 @@ export class FleetController {
 
   @Operation(ops.listNodes)
   async listNodes(@Who() who: Principal, @Input() input: In<'listNodes'>): Out<'listNodes'> {
-    return unwrap(await this.nodes.page(userOf(who).userId, input.query.cursor, input.query.limit));
+    const { of, cursor, limit } = input.query;
+    return unwrap(await this.nodes.page(of === 'market' ? null : userOf(who).userId, cursor, limit));
   }
 
   @Operation(ops.getNode)

@@ -21,11 +21,11 @@ describe('inventory', () => {
 
   it('never drops a claimed GPU row', () => {
     const uuid = fc.constantFrom('a', 'b', 'c', 'd', 'e');
-    const rows = fc.uniqueArray(fc.record({ uuid, rentalId: fc.option(fc.uuid()) }), { selector: (row) => row.uuid });
+    const rows = fc.uniqueArray(fc.record({ uuid, heldBy: fc.option(fc.uuid()) }), { selector: (row) => row.uuid });
     fc.assert(
       fc.property(rows, fc.array(uuid), (known, stated) => {
         const plan = planGpus(known, { gpus: stated.map((id, index) => simulatedGpu(index, { uuid: id })) });
-        const claimed: string[] = known.filter((row) => row.rentalId !== null).map((row) => row.uuid);
+        const claimed: string[] = known.filter((row) => row.heldBy !== null).map((row) => row.uuid);
         expect(plan.drop.some((id) => claimed.includes(id))).toBe(false);
         expect(plan.upsert.map((gpu) => gpu.uuid)).toEqual([...new Set(stated)]);
         const left = new Set([...plan.upsert.map((gpu) => gpu.uuid), ...plan.drop, ...plan.lose]);

@@ -30,7 +30,8 @@ export function capacityOf(inventory: Inventory, used: Used): Capacity {
 
 export interface GpuRow {
   uuid: string;
-  rentalId: string | null;
+  /** The rental or execution that has it. */
+  heldBy: string | null;
 }
 export interface GpuPlan {
   upsert: { uuid: string; index: number; name: string; gpuRamMb: number; state: string }[];
@@ -46,8 +47,8 @@ export function planGpus(rows: readonly GpuRow[], inventory: Pick<Inventory, 'gp
   const gone = rows.filter((row) => !stated.has(row.uuid));
   return {
     upsert: [...stated.values()].map((gpu) => ({ uuid: gpu.uuid, index: gpu.index, name: gpu.name, gpuRamMb: gpu.gpu_ram_mb, state: rentableState(gpu) })),
-    drop: gone.filter((row) => row.rentalId === null).map((row) => row.uuid),
-    lose: gone.filter((row) => row.rentalId !== null).map((row) => row.uuid),
+    drop: gone.filter((row) => row.heldBy === null).map((row) => row.uuid),
+    lose: gone.filter((row) => row.heldBy !== null).map((row) => row.uuid),
   };
 }
 

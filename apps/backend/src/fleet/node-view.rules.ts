@@ -58,7 +58,7 @@ export function nodeView(node: NodeRow, live: Liveness, money: NodeMoney): NodeV
     owner_id: node.ownerId,
     pricing: pricingOf(node.pricingConfig),
     min_chunk: node.minChunk,
-    used: { cpu_cores: node.cpuUsed, ram_mb: node.ramMbUsed, disk_gb: node.diskGbUsed, gpus: node.gpus.filter((gpu) => gpu.rentalId !== null).length },
+    used: { cpu_cores: node.cpuUsed, ram_mb: node.ramMbUsed, disk_gb: node.diskGbUsed, gpus: node.gpus.filter((gpu) => gpu.rentalId !== null || gpu.executionId !== null).length },
     gpus: node.gpus.map((gpu) => ({ uuid: gpu.uuid, index: gpu.index, name: gpu.name, gpu_ram_mb: gpu.gpuRamMb, state: gpu.state, rental_id: gpu.rentalId })),
     inventory,
     preflight: allChecks(inventory),

@@ -20,6 +20,15 @@ export async function lockNodeOfOwner(tx: Tx, nodeId: string, ownerId: string): 
 export const nodesPage = (db: Reader, ownerId: string, afterId: string | undefined, limit: number): Promise<NodeRow[]> =>
   db.hostNode.findMany({ where: { ownerId, ...(afterId === undefined ? {} : { id: { lt: afterId } }) }, orderBy: { id: 'desc' }, take: limit + 1, include });
 
+/** Every node that is there or for rent, whoever owns it, in the same order. */
+export const nodesOfMarket = (db: Reader, afterId: string | undefined, limit: number): Promise<NodeRow[]> =>
+  db.hostNode.findMany({
+    where: { lifecycle: { not: 'retired' }, OR: [{ presence: 'online' }, { listing: 'listed' }], ...(afterId === undefined ? {} : { id: { lt: afterId } }) },
+    orderBy: { id: 'desc' },
+    take: limit + 1,
+    include,
+  });
+
 export interface NodeMoney {
   activeRentals: number;
   earnedMicro: bigint;

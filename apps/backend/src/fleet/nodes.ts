@@ -3,7 +3,7 @@ import { fail, ok, Uuid, type NodeSummary, type NodeView, type Result } from '@m
 import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { nodeView, summarise, type Liveness } from './node-view.rules.js';
-import { nodeMoney, nodeOfOwner, nodesPage, type NodeRow } from './nodes.store.js';
+import { nodeMoney, nodeOfOwner, nodesOfMarket, nodesPage, type NodeRow } from './nodes.store.js';
 import { Presence } from './presence.js';
 import { reliability } from './reliability.rules.js';
 import { reliabilityOf } from './reliability.js';
@@ -24,10 +24,10 @@ export class Nodes {
     return ok(nodeView(node, live(node), money));
   }
 
-  /** `cursor` is the last id of the page before. */
-  async page(ownerId: string, cursor: string | undefined, limit: number): Promise<Result<{ items: NodeSummary[]; next: string | null }>> {
+  /** Nodes of an owner; with `null`, of the whole market. `cursor` is the last id of the page before. */
+  async page(ownerId: string | null, cursor: string | undefined, limit: number): Promise<Result<{ items: NodeSummary[]; next: string | null }>> {
     if (cursor !== undefined && !Uuid.safeParse(cursor).success) return fail('invalid_request', { errors: [{ path: 'query.cursor', message: 'is not a cursor of this list' }] });
-    const rows = await nodesPage(this.db.client, ownerId, cursor, limit);
+    const rows = ownerId === null ? await nodesOfMarket(this.db.client, cursor, limit) : await nodesPage(this.db.client, ownerId, cursor, limit);
     const shown = rows.slice(0, limit);
     const live = await this.#liveness(shown);
     return ok({ items: shown.map((node) => summarise(node, live(node))), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null });

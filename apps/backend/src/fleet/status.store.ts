@@ -5,7 +5,7 @@ import { SEVERITY } from './node.rules.js';
 /** `deriveStatus` as SQL over the row alias `n`, built from the same table, so that a status is one statement and no read. */
 const severe = SEVERITY.map(({ column, value, status }) => `WHEN n."${column}" = '${value}' THEN '${status}'`).join(' ');
 const full = `CASE WHEN EXISTS (SELECT 1 FROM "Gpu" g WHERE g."nodeId" = n.id)
-  THEN NOT EXISTS (SELECT 1 FROM "Gpu" g WHERE g."nodeId" = n.id AND g."rentalId" IS NULL AND g.state = 'ok')
+  THEN NOT EXISTS (SELECT 1 FROM "Gpu" g WHERE g."nodeId" = n.id AND g."rentalId" IS NULL AND g."executionId" IS NULL AND g.state = 'ok')
   ELSE n."cpuUsed" >= n."cpuTotal" END`;
 export const statusSql = Prisma.raw(`(CASE ${severe} WHEN ${full} THEN 'busy' ELSE 'online' END)::"NodeStatus"`);
 

@@ -54,10 +54,10 @@ export async function offerNodes(db: Tx | PrismaClient, nodeId: string | null = 
            n."locationData"->>'country' AS country,
            jsonb_build_object('cpu_name', n.specs->'cpu_name', 'driver_version', n.specs->'driver_version', 'cuda_max_good', n.specs->'cuda_max_good',
                               'isolation', n.specs->'isolation', 'images', n.specs->'images', 'gpus', n.specs->'gpus') AS facts,
-           (SELECT jsonb_agg(jsonb_build_object('name', g.name, 'gpuRamMb', g."gpuRamMb", 'free', g."rentalId" IS NULL AND g.state = 'ok') ORDER BY g.index)
+           (SELECT jsonb_agg(jsonb_build_object('name', g.name, 'gpuRamMb', g."gpuRamMb", 'free', g."rentalId" IS NULL AND g."executionId" IS NULL AND g.state = 'ok') ORDER BY g.index)
             FROM "Gpu" g WHERE g."nodeId" = n.id) AS gpus
     FROM "HostNode" n
-    WHERE n.listing = 'listed' AND n.lifecycle = 'verified' AND n.presence = 'online'
+    WHERE n.listing = 'listed' AND n.lifecycle = 'verified' AND n.presence = 'online' AND n.transport = 'socket'
       AND (${nodeId}::uuid IS NULL OR n.id = ${nodeId}::uuid) AND n."cpuUsed" < n."cpuTotal"`;
   return rows.map(toOfferNode);
 }

@@ -4,7 +4,7 @@ import type { Share } from '../ledger/pricing.rules.js';
 
 /**
  * The claim on a machine. Invariants, kept by the schema:
- * - a GPU has one holder: `Gpu.rentalId` on the device's own row;
+ * - a GPU has one holder, a rental or an execution: `rentalId` or `executionId` on the device's own row;
  * - CPU, RAM and disk in use are counters of the node that can pass neither zero nor what the machine has;
  * - claims of one node are serialised by its row, so a claim of eight never half-fails against another one.
  */
@@ -37,12 +37,12 @@ interface NodeRow {
 /** Locks the node until the transaction ends and says what is free on it. Undefined when there is none. */
 export async function lockNode(tx: Tx, nodeId: string): Promise<LockedNode | undefined> {
   const [row] = await tx.$queryRaw<NodeRow[]>`
-    SELECT id, "ownerId" AS owner_id, name, listing = 'listed' AND lifecycle = 'verified' AND presence = 'online' AS listed,
+    SELECT id, "ownerId" AS owner_id, name, listing = 'listed' AND lifecycle = 'verified' AND presence = 'online' AND transport = 'socket' AS listed,
            "tunnelServerId" AS tunnel_server_id, "pricingConfig" AS pricing, "minChunk" AS min_chunk, "cpuTotal" AS cpu_total, "cpuUsed" AS cpu_used,
            "ramMbTotal" AS ram_total, "ramMbUsed" AS ram_used, "diskGbTotal" AS disk_total, "diskGbUsed" AS disk_used
     FROM "HostNode" WHERE id = ${nodeId}::uuid FOR NO KEY UPDATE`;
   if (!row) return undefined;
-  const gpus = await tx.gpu.findMany({ where: { nodeId }, select: { name: true, rentalId: true, state: true }, orderBy: { index: 'asc' } });
+  const gpus = await tx.gpu.findMany({ where: { nodeId }, select: { name: true, rentalId: true, executionId: true, state: true }, orderBy: { index: 'asc' } });
   return {
     id: row.id,
     ownerId: row.owner_id,
@@ -59,7 +59,7 @@ export async function lockNode(tx: Tx, nodeId: string): Promise<LockedNode | und
       ramMbUsed: row.ram_used,
       diskGbTotal: row.disk_total,
       diskGbUsed: row.disk_used,
-      gpus: gpus.map((gpu) => ({ name: gpu.name, free: gpu.rentalId === null && gpu.state === 'ok' })),
+      gpus: gpus.map((gpu) => ({ name: gpu.name, free: gpu.rentalId === null && gpu.executionId === null && gpu.state === 'ok' })),
     },
   };
 }
@@ -74,7 +74,7 @@ export async function claimGpus(tx: Tx, claim: { nodeId: string; rentalId: strin
   const claimed = await tx.$queryRaw<ClaimedGpu[]>`
     WITH free AS (
       SELECT id FROM "Gpu"
-      WHERE "nodeId" = ${claim.nodeId}::uuid AND "rentalId" IS NULL AND state = 'ok' AND name = ${claim.gpuName}
+      WHERE "nodeId" = ${claim.nodeId}::uuid AND "rentalId" IS NULL AND "executionId" IS NULL AND state = 'ok' AND name = ${claim.gpuName}
       ORDER BY index LIMIT ${claim.count} FOR UPDATE SKIP LOCKED)
     UPDATE "Gpu" g SET "rentalId" = ${claim.rentalId}::uuid FROM free WHERE g.id = free.id RETURNING g.uuid, g.index`;
   return claimed.length === claim.count ? claimed.sort((a, b) => a.index - b.index) : undefined;

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { EXECUTION_LEASE_S, HTTP_WORKER_LEASE_S, JOB_LIMITS, type ExecutionSpec } from '@muster/shared-types';
+import { EXECUTION_LEASE_S, JOB_LIMITS, type ExecutionSpec } from '@muster/shared-types';
 import { NodePush } from '../../agents/node-push.js';
 import { Db } from '../../platform/db.js';
 import { groupBy } from '../group.js';
@@ -32,15 +32,11 @@ export class DispatchTasks {
 
   /** Everything that is leased to this node now. */
   async resend(nodeId: string): Promise<void> {
-    const rows = await this.#leasedTo(nodeId);
+    const rows = await this.leasedTo(nodeId);
     if (rows.length === 0) return;
     const specs = await this.specsOf(rows, EXECUTION_LEASE_S);
     this.#push(nodeId, [...specs.values()]);
     this.#log.log({ node_id: nodeId, executions: rows.length }, 'what is leased to a node was sent again');
-  }
-
-  async leasedOverHttp(leased: readonly LeasedRow[]): Promise<ExecutionSpec[]> {
-    return [...(await this.specsOf(leased, HTTP_WORKER_LEASE_S)).values()];
   }
 
   async specsOf(leased: readonly LeasedRow[], leaseS: number): Promise<Map<string, ExecutionSpec>> {
@@ -73,7 +69,8 @@ export class DispatchTasks {
     return new Map([...byExecution].map(([id, gpus]) => [id, gpus.map((gpu) => gpu.uuid)]));
   }
 
-  #leasedTo(nodeId: string): Promise<LeasedRow[]> {
+  /** What is in this node's hands, oldest first. */
+  leasedTo(nodeId: string): Promise<LeasedRow[]> {
     return this.db.client.$queryRaw<LeasedRow[]>`
       SELECT e.id, e.attempt, e."jobId" AS job, e."nodeId" AS node, e."taskId" AS task, t.index AS task_index, t.kind, t.environment, t.part
       FROM "JobExecution" e JOIN "Task" t ON t.id = e."taskId" WHERE e."nodeId" = ${nodeId}::uuid AND e.status IN ('leased', 'running') ORDER BY e.id`;

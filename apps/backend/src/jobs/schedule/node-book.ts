@@ -23,7 +23,7 @@ export class NodeBook {
   readonly #stale = new Set<string>();
   readonly #changed = new Set<string>();
   #traitsAt = -Infinity;
-  #loading: Promise<void> | undefined;
+  #loading: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly db: Db,
@@ -45,9 +45,9 @@ export class NodeBook {
     return this.#states;
   }
 
-  /** Brings the picture up to date; `all`: also what is free on every node. */
+  /** Brings the picture up to date, one after the other; `all`: also what is free on every node. */
   refresh(all: boolean): Promise<void> {
-    this.#loading ??= this.#refresh(all).finally(() => (this.#loading = undefined));
+    this.#loading = this.#loading.catch(() => undefined).then(() => this.#refresh(all));
     return this.#loading;
   }
 

@@ -21,7 +21,7 @@ const COPIES_PER_PASS = 2_000;
 const RETRY_MS = 500;
 
 const pageOf = (jobs: number): number => Math.ceil(COPIES_PER_PASS / jobs);
-const toCopy = (row: ReadyRow): WaitingCopy => ({ id: row.id, taskId: row.task, pinnedNodeId: row.pinned, heldKeys: row.held ?? [], soured: row.soured ?? [] });
+export const toCopy = (row: ReadyRow): WaitingCopy => ({ id: row.id, taskId: row.task, pinnedNodeId: row.pinned, heldKeys: row.held ?? [], soured: row.soured ?? [] });
 
 /**
  * Leases waiting copies to nodes. One pass at a time per replica; passes of replicas side by side take different rows
