@@ -2,6 +2,9 @@ import type { JobStatus } from '@muster/shared-types';
 import { Prisma } from '@muster/prisma';
 import type { Tx } from '../platform/db.js';
 import { isTerminal, jobStatus, type JobFacts } from './job-status.rules.js';
+import { textOf } from './shown.rules.js';
+
+export { textOf };
 
 export interface Finish {
   /** Jobs that became terminal by this call. Of a failed one copies may be left: end them in the same transaction. */
@@ -115,12 +118,6 @@ async function copyResults(tx: Tx, jobIds: readonly string[]): Promise<void> {
 
 /** A longer result is read from its execution. */
 const SHORT_BYTES = 65_536;
-
-/** Null when the bytes are not text that Postgres can keep. */
-export function textOf(bytes: Uint8Array): string | null {
-  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-  return text.includes('\0') || !Buffer.from(text, 'utf8').equals(bytes) ? null : text;
-}
 
 async function emitCompleted(tx: Tx, ended: readonly { jobId: string; status: JobStatus; submitterId: string }[]): Promise<void> {
   const data: Prisma.OutboxEventCreateManyInput[] = ended.map(({ jobId, status, submitterId }) => ({ name: 'TaskCompletedEvent', aggregateId: jobId, actorId: submitterId, payload: { job_id: jobId, status } }));

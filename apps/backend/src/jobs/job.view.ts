@@ -1,9 +1,10 @@
-import { formatUsd, type JobFault, type JobInput, type JobSummary, type JobView } from '@muster/shared-types';
+import { formatUsd, type JobInput, type JobSummary, type JobView } from '@muster/shared-types';
 import type { Job } from '@muster/prisma';
 import { z } from 'zod';
 import { JobSpec } from './job-spec.js';
 import { isTerminal } from './job-status.rules.js';
 import type { JobCounts, SummaryRow } from './jobs.store.js';
+import { faultOf, textOrBase64 } from './shown.rules.js';
 
 const Strings = z.array(z.string());
 const Env = z.record(z.string(), z.string());
@@ -65,8 +66,6 @@ export function summaryOf(job: SummaryRow, counts: JobCounts): JobSummary {
   };
 }
 
-export const faultOf = (code: string | null, message: string | null): JobFault | null => (code === null ? null : { code, message: message ?? '' });
-
 const inputView = (input: JobInput): JobView['inputs'][number] => ({ kind: input.kind, path: input.path, sha256: 'sha256' in input ? input.sha256 : null });
 
 function actionsOf(job: Job): JobView['actions'] {
@@ -87,10 +86,3 @@ function warningsOf(job: Pick<Job, 'distinctBy' | 'consensus'>): string[] {
 
 export const DISTINCT_NODES_ONLY = 'Distinct nodes only: all copies may run on machines of one owner, so agreement does not prove independence';
 export const ONE_IS_BELIEVED = 'One result is believed without a second one';
-
-/** Bytes as people read them when they are text, else as base64. */
-export function textOrBase64(bytes: Uint8Array): { result: string; encoding: 'utf8' | 'base64' } {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const text = buffer.toString('utf8');
-  return Buffer.from(text, 'utf8').equals(buffer) ? { result: text, encoding: 'utf8' } : { result: buffer.toString('base64'), encoding: 'base64' };
-}

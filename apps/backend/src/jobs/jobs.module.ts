@@ -1,5 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import { CancelJob } from './cancel.js';
+import { CreditController } from './credit/credit.controller.js';
+import { Credits } from './credit/credits.js';
+import { Wall } from './credit/wall.js';
 import { JobsController } from './jobs.controller.js';
 import { ReadJobs } from './read.js';
 import { Refunds } from './refunds.js';
@@ -17,8 +20,8 @@ import { SubmitJob } from './submit/submit.js';
 @Global()
 @Module({
   imports: [ResultsModule, ScheduleModule],
-  controllers: [JobsController],
-  providers: [AfterSubmit, CancelJob, InputFiles, MarketNodes, PlanJob, QuoteJob, ReadJobs, Refunds, SchedulerWake, SubmitJob],
+  controllers: [CreditController, JobsController],
+  providers: [AfterSubmit, CancelJob, Credits, InputFiles, MarketNodes, PlanJob, QuoteJob, ReadJobs, Refunds, SchedulerWake, SubmitJob, Wall],
   exports: [Refunds, SchedulerWake],
 })
 export class JobsModule {}

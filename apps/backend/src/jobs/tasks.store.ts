@@ -2,7 +2,7 @@ import type { TaskStatus, TaskView, Vote } from '@muster/shared-types';
 import type { PrismaClient } from '@muster/prisma';
 import { z } from 'zod';
 import { readCursor, writeCursor, type Page } from '../platform/cursor.js';
-import { faultOf, textOrBase64 } from './job.view.js';
+import { faultOf, textOrBase64 } from './shown.rules.js';
 
 const SHOWN_BYTES = 65_536;
 

@@ -7,7 +7,7 @@ import { Clock } from '../../platform/clock.js';
 import { readCursor, writeCursor } from '../../platform/cursor.js';
 import { Db } from '../../platform/db.js';
 import { Storage } from '../../storage/storage.port.js';
-import { textOrBase64 } from '../job.view.js';
+import { textOrBase64 } from '../shown.rules.js';
 import { NO_ARCHIVE } from './archives.store.js';
 import { keptUntil } from './retention.rules.js';
 import { hasArchivesDue, jobOfSubmitter, partsPage, type PartRow } from './results.store.js';
