@@ -8,7 +8,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { MarketClient } from '@muster/client';
+import { MarketClient, RefusedError } from '@muster/client';
 import type { Offer } from '@muster/shared-types';
 import { Client } from 'ssh2';
 import { z } from 'zod';
@@ -18,6 +18,23 @@ const rounds = Number(process.argv[2] ?? 50);
 const home = process.env['MUSTER_HOME'] ?? '/var/lib/muster';
 const { url, api_key } = z.object({ url: z.string(), api_key: z.string() }).parse(JSON.parse(await readFile(join(home, 'credentials.json'), 'utf8')));
 const client = new MarketClient({ url, token: api_key });
+
+/** Often enough for a figure, and within what an account may read in a minute. */
+const POLL_MS = 50;
+/** Ending takes seconds, and is not measured. */
+const RELEASE_POLL_MS = 250;
+
+/** Waits as long as the market asks for, and tries again; only for what is not timed. */
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof RefusedError) || error.retryAfterS === undefined) throw error;
+      await sleep(error.retryAfterS * 1_000);
+    }
+  }
+}
 
 /** Resolves when the server has proven a host key; retries while nothing answers. */
 async function handshake(host: string, port: number): Promise<void> {
@@ -38,20 +55,21 @@ async function handshake(host: string, port: number): Promise<void> {
 }
 
 async function rentOnce(offer: Offer, keyId: string): Promise<{ total: number; phases: Record<string, number> }> {
-  const body = { offer_id: offer.id, disk_gb: 1, expected_dph_total: (await client.call('createQuote', { body: { offer_id: offer.id, disk_gb: 1 } })).dph_total, ssh_key_ids: [keyId] };
+  const quote = await patiently(() => client.call('createQuote', { body: { offer_id: offer.id, disk_gb: 1 } }));
+  const body = { offer_id: offer.id, disk_gb: 1, expected_dph_total: quote.dph_total, ssh_key_ids: [keyId] };
   const startedMs = performance.now();
   const rental = await client.call('createRental', { idempotencyKey: randomUUID(), body });
   let seen = rental;
   while (seen.status !== 'running') {
     if (seen.status !== 'pending' && seen.status !== 'starting') throw new Error(`rental ended as ${seen.status}: ${seen.fault?.message}`);
-    await sleep(10);
+    await sleep(POLL_MS);
     seen = await client.call('getRental', { params: { rental_id: rental.id } });
   }
   if (!seen.connection?.ssh) throw new Error('no SSH in the answer');
   await handshake(seen.connection.host, seen.connection.ssh.port);
   const total = performance.now() - startedMs;
-  await client.call('destroyRental', { params: { rental_id: rental.id } });
-  while (!(await client.call('getRental', { params: { rental_id: rental.id } })).released) await sleep(50);
+  await patiently(() => client.call('destroyRental', { params: { rental_id: rental.id } }));
+  while (!(await patiently(() => client.call('getRental', { params: { rental_id: rental.id } }))).released) await sleep(RELEASE_POLL_MS);
   return { total, phases: seen.phase_ms };
 }
 
@@ -89,7 +107,7 @@ const rented: number[] = [];
 const bare: number[] = [];
 const phases: Record<string, number[]> = {};
 for (let round = 0; round < rounds; round++) {
-  const offer = (await client.call('searchOffers', { query: { limit: 1 } })).items[0];
+  const offer = (await patiently(() => client.call('searchOffers', { query: { limit: 1 } }))).items[0];
   if (!offer) throw new Error('nothing is for rent');
   const one = await rentOnce(offer, key.id);
   rented.push(one.total);

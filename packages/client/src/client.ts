@@ -23,6 +23,16 @@ export class UnreachableError extends Error {
   }
 }
 
+/** The market refused. `retryAfterS`: seconds after which it asks to be tried again, when it says so. */
+export class RefusedError extends ProblemError {
+  constructor(
+    problem: Problem,
+    readonly retryAfterS: number | undefined,
+  ) {
+    super(problem);
+  }
+}
+
 /** What a call puts on the wire: for `--explain`, and for people who want to do it themselves. */
 export interface WireRequest {
   method: string;
@@ -37,11 +47,11 @@ type CallArgs<K extends OperationName> = OperationRequest<Operations[K]>;
 export class MarketClient {
   constructor(private readonly options: ClientOptions) {}
 
-  /** Calls an operation and parses its answer. Throws ProblemError for a refusal, UnreachableError without an answer. */
+  /** Calls an operation and parses its answer. Throws RefusedError for a refusal, UnreachableError without an answer. */
   async call<K extends OperationName>(name: K, request: CallArgs<K>): Promise<OperationOutput<Operations[K]>> {
     const response = await this.send(this.describe(name, request));
     const answer = await readJson(response);
-    if (!response.ok) throw new ProblemError(problemOf(answer, response));
+    if (!response.ok) throw new RefusedError(problemOf(answer, response), Number(response.headers.get('retry-after')) || undefined);
     return operations[name].response.parse(answer) as OperationOutput<Operations[K]>;
   }
 
