@@ -94,11 +94,11 @@ export class RentalWorld {
     if (!result.ok) throw new Error(result.problem.code);
   }
 
-  /** A heartbeat now that reports these instances running. */
-  async beat(rentalIds: string[], upS = 1e9): Promise<void> {
+  /** A heartbeat now that reports these instances running, with their tunnels up or down. */
+  async beat(rentalIds: string[], upS = 1e9, tunnelUp = true): Promise<void> {
     for (const rentalId of rentalIds) {
       const { nodeId } = await this.db.rental.findUniqueOrThrow({ where: { id: rentalId } });
-      const instances = [{ rental_id: rentalId, epoch: 1, state: 'running' as const, tunnel_up: true, up_s: upS }];
+      const instances = [{ rental_id: rentalId, epoch: 1, state: 'running' as const, tunnel_up: tunnelUp, up_s: tunnelUp ? upS : 0 }];
       await this.app.app.get(Coverage).onBeat(nodeId, { instances }, this.clock.now());
     }
   }
@@ -108,6 +108,14 @@ export class RentalWorld {
     for (let left = seconds; left > 0; left -= 5) {
       this.seconds(Math.min(5, left));
       await this.beat(rentalIds);
+    }
+  }
+
+  /** Time passes with a heartbeat every 5 s that says that no tunnel is up. */
+  async passDown(seconds: number, rentalIds: string[]): Promise<void> {
+    for (let left = seconds; left > 0; left -= 5) {
+      this.seconds(Math.min(5, left));
+      await this.beat(rentalIds, 0, false);
     }
   }
 

@@ -47,12 +47,17 @@ export class Coverage {
 
   /** `at`: when the server received it. Only for heartbeats over a socket that proved the node key. */
   async onBeat(nodeId: string, heartbeat: Pick<Heartbeat, 'instances'>, at: Date): Promise<void> {
-    const up = (heartbeat.instances ?? []).filter((beat) => beat.state === 'running' && beat.tunnel_up);
-    const keys = up.map((beat): InstanceKey => ({ nodeId, rentalId: beat.rental_id, epoch: beat.epoch }));
+    const instances = heartbeat.instances ?? [];
+    const keyOf = (beat: Beat): InstanceKey => ({ nodeId, rentalId: beat.rental_id, epoch: beat.epoch });
+    for (const beat of instances) this.covered.note(keyOf(beat), at);
+    const up = instances.filter((beat) => beat.state === 'running' && beat.tunnel_up);
+    const keys = up.map(keyOf);
     const outcomes = await this.marks.beat(keys, at);
     for (const [index, outcome] of outcomes.entries()) {
       const [beat, key] = [up[index], keys[index]];
-      if (beat && key && outcome.kind !== 'covered') await this.#look(key, beat, outcome, at);
+      if (!beat || !key) continue;
+      if (outcome.kind === 'covered') this.covered.note(key, at, at);
+      else await this.#look(key, beat, outcome, at);
     }
   }
 
@@ -67,6 +72,7 @@ export class Coverage {
     if (facts === null) return;
     if (this.#judge(facts, beat, at).kind === 'gap') await this.#keepGap(rental, facts, beat, at);
     await this.marks.advance(key, at);
+    this.covered.note(key, at, at);
     if (rental.status === 'stopping') await this.endRental.finish(rental.id);
   }
 

@@ -147,6 +147,35 @@ describe('when Redis loses everything', () => {
     await lawful();
   });
 
+  it.each([
+    ['emptied', async (redis: Redis) => void (await redis.client.flushall())],
+    ['killed', async () => world.app.redis.kill()],
+  ])('%s while its tunnel is down, and ended before that is up again: billed to where it went down', async (_, lose) => {
+    const { renter, id } = await running();
+    await world.pass(60, [id]);
+    await world.passDown(40, [id]);
+    await world.app.app.get(ControlOutage).tick();
+    const redis = world.app.app.get(Redis);
+    await lose(redis);
+    world.seconds(4);
+    await world.destroy(renter, id);
+    await world.app.redis.restart();
+    await waitFor(() => redis.client.status === 'ready' || undefined, { what: 'Redis to be back', deadlineMs: 20_000 });
+    await world.report(id, 'gone');
+    expect(await row(id)).toMatchObject({ status: 'ended', billedSeconds: 60n });
+    await lawful();
+  });
+
+  it('emptied just before an end: billed to the moment', async () => {
+    const { renter, id } = await running();
+    await world.pass(60, [id]);
+    await world.app.app.get(Redis).client.flushall();
+    world.seconds(4);
+    await world.destroy(renter, id);
+    expect((await row(id)).billedSeconds).toBe(64n);
+    await lawful();
+  });
+
   it('an end while it is away is billed to the moment', async () => {
     const { renter, id } = await running();
     await world.pass(50, [id]);
