@@ -6,12 +6,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { REPOSITORY } from './caches.js';
-import type { Market } from './market.js';
+import { CLI, type Market } from './market.js';
 import { must, run } from './run.js';
 import { until } from './until.js';
 
 const exec = promisify(execFile);
-const CLI = join(REPOSITORY, 'apps/cli/dist/main.js');
 const AGENT = join(REPOSITORY, 'apps/agent/dist/main.js');
 const JOIN_MS = 120_000;
 const LEAVE_MS = 90_000;

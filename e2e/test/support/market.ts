@@ -13,15 +13,15 @@ import { NOTHING, remainsOf, type Remains } from './remains.js';
 import { must, run, type Ran } from './run.js';
 import { figure, until } from './until.js';
 
-const CLI = join(REPOSITORY, 'apps/cli/dist/main.js');
+export const CLI = join(REPOSITORY, 'apps/cli/dist/main.js');
 const HOME_PREFIX = 'muster-e2e-';
 const UP_MS = 180_000;
 
 export const PARTS = ['postgres', 'redis', 'gate', 'frps', 'backend', 'agent'] as const;
 export type PartName = (typeof PARTS)[number];
 
-const Settings = z.object({ ports: z.record(z.string(), z.number()), bridge: z.string() });
-const Status = z.object({ state: z.string(), parts: z.array(z.object({ part: z.enum(PARTS), state: z.string(), pid: z.number().nullable() })) });
+const Settings = z.object({ ports: z.record(z.string(), z.number()), bridge: z.string(), further_nodes: z.array(z.object({ number: z.number(), bridge: z.string() })) });
+const Status = z.object({ state: z.string(), parts: z.array(z.object({ part: z.string(), state: z.string(), pid: z.number().nullable() })) });
 const Places = z.object({ url: z.string(), supervisor_pid: z.number(), node: z.object({ id: z.string() }).nullable() });
 const Credentials = z.object({ url: z.string(), email: z.string(), api_key: z.string() });
 
@@ -29,6 +29,8 @@ export interface MarketOptions {
   /** Further settings for its parts. */
   env?: Record<string, string>;
   poolGb?: number;
+  /** So many nodes of this machine, each of another owner. */
+  nodes?: number;
   /** Without it the market has no host on this machine. */
   agent?: boolean;
   /** Called with the folder before anything starts in it. */
@@ -47,6 +49,7 @@ export class Market {
   private constructor(
     readonly home: string,
     readonly env: NodeJS.ProcessEnv,
+    private readonly upFlags: readonly string[],
   ) {}
 
   static async open(options: MarketOptions = {}): Promise<Market> {
@@ -55,7 +58,7 @@ export class Market {
     const home = await mkdtemp(join(tmpdir(), `${HOME_PREFIX}${process.pid}-`));
     await chmod(home, 0o755);
     await mkdir(join(home, 'person'), { mode: 0o700 });
-    const market = new Market(home, { ...environment(home, caches, options), ...(await options.prepare?.(home)) });
+    const market = new Market(home, { ...environment(home, caches, options), ...(await options.prepare?.(home)) }, options.nodes ? ['--nodes', String(options.nodes), '--owners', String(options.nodes)] : []);
     try {
       await market.up(options.agent === false ? ['--no-agent'] : []);
     } catch (error) {
@@ -91,7 +94,7 @@ export class Market {
   }
 
   /** The process of a part, as the supervisor tells it. */
-  async part(name: PartName): Promise<ProcessIdentity> {
+  async part(name: PartName | `agent-${number}`): Promise<ProcessIdentity> {
     const status = Status.parse(JSON.parse((await this.must(['status', '--json'])).stdout));
     const pid = status.parts.find((part) => part.part === name)?.pid;
     const identity = pid ? await identify(pid) : undefined;
@@ -100,7 +103,7 @@ export class Market {
   }
 
   /** SIGKILL of a part; returns when it is gone. */
-  async kill(name: PartName): Promise<void> {
+  async kill(name: PartName | `agent-${number}`): Promise<void> {
     const identity = await this.part(name);
     process.kill(identity.pid, 'SIGKILL');
     await until(`${name} to be gone`, async () => !(await isRunning(identity)));
@@ -142,7 +145,11 @@ export class Market {
 
   /** Where the host's own engine keeps its sockets and pid files. */
   get runDir(): string {
-    return enginePaths({ musterHome: this.home, stateDir: join(this.home, 'agent'), bridge: '', subnet: '', poolGb: 0 }).runDir;
+    return this.runDirOf('agent');
+  }
+
+  private runDirOf(state: string): string {
+    return enginePaths({ musterHome: this.home, stateDir: join(this.home, state), bridge: '', subnet: '', poolGb: 0 }).runDir;
   }
 
   /** pid of the engine's dockerd. */
@@ -178,14 +185,19 @@ export class Market {
 
   /** What is on this machine of it, beside its folder. */
   async remains(): Promise<Remains> {
-    const { ports, bridge } = this.settings();
+    const { ports, bridge, further_nodes: further } = this.settings();
     const listening = Object.entries(ports).filter(([name]) => name !== 'tunnel_last').map(([, port]) => port);
-    return remainsOf({ home: this.home, bridge, runDir: this.runDir, ports: listening });
+    return remainsOf({
+      home: this.home,
+      bridges: [bridge, ...further.map((node) => node.bridge)],
+      runDirs: [this.runDir, ...further.map(({ number }) => this.runDirOf(join('agents', String(number))))],
+      ports: listening,
+    });
   }
 
   /** Takes everything down and removes the folder. Throws, telling what, when something is left on this machine. */
   async close(): Promise<void> {
-    if (this.supervisorPid) process.kill(this.supervisorPid, 'SIGCONT');
+    if (this.supervisorPid) await run('kill', ['-CONT', String(this.supervisorPid)]); // it may have ended
     const ran = await this.cli(['down', '--yes'], UP_MS);
     // The kernel gives a loop device back a moment after its last user; everything else is gone already.
     const left = await settledRemains(() => this.remains());
@@ -197,7 +209,7 @@ export class Market {
 
   /** The end of every log, for a failure's message. */
   logs(): string {
-    return ['supervisor', 'backend', 'agent', 'gate', 'frps'].map((name) => `--- ${name}\n${tail(join(this.home, 'log', `${name}.log`))}`).join('\n');
+    return ['supervisor', 'backend', 'agent', 'agent-2', 'agent-3', 'gate', 'frps'].map((name) => `--- ${name}\n${tail(join(this.home, 'log', `${name}.log`))}`).join('\n');
   }
 }
 

@@ -4,9 +4,10 @@ import { must } from './run.js';
 
 export interface Footprint {
   home: string;
-  bridge: string;
-  /** Sockets and pid files of the engine; every process of it names it. */
-  runDir: string;
+  /** One per node of the machine. */
+  bridges: readonly string[];
+  /** Sockets and pid files of each engine; every process of it names it. */
+  runDirs: readonly string[];
   /** TCP ports that parts of this market listened on. */
   ports: readonly number[];
 }
@@ -16,9 +17,9 @@ export type Remains = Record<'processes' | 'mounts' | 'loops' | 'runFolders' | '
 export const NOTHING: Remains = { processes: [], mounts: [], loops: [], runFolders: [], links: [], tables: [], listeners: [] };
 
 /** Everything of a market that is on this machine beside the files of its own folder. */
-export async function remainsOf({ home, bridge, runDir, ports }: Footprint): Promise<Remains> {
+export async function remainsOf({ home, bridges, runDirs, ports }: Footprint): Promise<Remains> {
   const [processes, runFolders, mounts, loops, links, tables, sockets] = await Promise.all([
-    processesOf([home, runDir]),
+    processesOf([home, ...runDirs]),
     readdir('/run/muster').catch(() => []),
     readFile('/proc/self/mountinfo', 'utf8'),
     must('losetup', ['-n', '-O', 'BACK-FILE']),
@@ -31,9 +32,9 @@ export async function remainsOf({ home, bridge, runDir, ports }: Footprint): Pro
     processes,
     mounts: lines(mounts).filter((line) => line.includes(`${home}/`)),
     loops: lines(loops).filter((line) => line.includes(`${home}/`)),
-    runFolders: runFolders.filter((name) => name === basename(runDir)),
-    links: links.filter((link) => link === bridge),
-    tables: lines(tables).filter((line) => line.endsWith(`_${bridge}`)),
+    runFolders: runFolders.filter((name) => runDirs.some((runDir) => name === basename(runDir))),
+    links: links.filter((link) => bridges.includes(link)),
+    tables: lines(tables).filter((line) => bridges.some((bridge) => line.endsWith(`_${bridge}`))),
     listeners: ports.filter((port) => listening.has(port)).map(String),
   };
 }
