@@ -23,7 +23,8 @@ export type PartName = (typeof PARTS)[number];
 const Settings = z.object({ ports: z.record(z.string(), z.number()), bridge: z.string(), further_nodes: z.array(z.object({ number: z.number(), bridge: z.string() })) });
 const Status = z.object({ state: z.string(), parts: z.array(z.object({ part: z.string(), state: z.string(), pid: z.number().nullable() })) });
 const Places = z.object({ url: z.string(), supervisor_pid: z.number(), node: z.object({ id: z.string() }).nullable() });
-const Credentials = z.object({ url: z.string(), email: z.string(), api_key: z.string() });
+const Account = z.object({ email: z.string(), api_key: z.string() });
+const Credentials = Account.extend({ url: z.string(), others: z.array(Account).optional() });
 
 export interface MarketOptions {
   /** Further settings for its parts. */
@@ -45,11 +46,10 @@ export class Market {
   url = '';
   nodeId = '';
   supervisorPid = 0;
-  credentials = { url: '', email: '', api_key: '' };
+  credentials: z.infer<typeof Credentials> = { url: '', email: '', api_key: '' };
   private constructor(
     readonly home: string,
     readonly env: NodeJS.ProcessEnv,
-    private readonly upFlags: readonly string[],
   ) {}
 
   static async open(options: MarketOptions = {}): Promise<Market> {
@@ -58,9 +58,9 @@ export class Market {
     const home = await mkdtemp(join(tmpdir(), `${HOME_PREFIX}${process.pid}-`));
     await chmod(home, 0o755);
     await mkdir(join(home, 'person'), { mode: 0o700 });
-    const market = new Market(home, { ...environment(home, caches, options), ...(await options.prepare?.(home)) }, options.nodes ? ['--nodes', String(options.nodes), '--owners', String(options.nodes)] : []);
+    const market = new Market(home, { ...environment(home, caches, options), ...(await options.prepare?.(home)) });
     try {
-      await market.up(options.agent === false ? ['--no-agent'] : []);
+      await market.up([...(options.agent === false ? ['--no-agent'] : []), ...(options.nodes ? ['--nodes', String(options.nodes), '--owners', String(options.nodes)] : [])]);
     } catch (error) {
       await market.close().catch((other: unknown) => console.error(other));
       throw error;
@@ -82,8 +82,8 @@ export class Market {
     return new MarketClient({ url: this.url, token: this.credentials.api_key });
   }
 
-  cli(args: readonly string[], withinMs?: number): Promise<Ran> {
-    return run(process.execPath, [CLI, ...args], { env: this.env, ...(withinMs !== undefined && { withinMs }) });
+  cli(args: readonly string[], withinMs?: number, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+    return run(process.execPath, [CLI, ...args], { env: { ...this.env, ...env }, ...(withinMs !== undefined && { withinMs }) });
   }
 
   /** A command that must succeed. */
