@@ -5,6 +5,11 @@ import type { TestAccount, TestApp } from './app.js';
 
 export const SSH_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIC me';
 
+/** A job that never runs: no node has that much memory. */
+const HELLO = { name: 'hello', docker_image: 'workspace', command: ['echo', 'hello'], memory_mb: 16_000_000, max_price_usd: '0.01' };
+const WORKER = { name: 'http-worker', cpu_cores: 1, memory_mb: 512 };
+const UPLOAD = { size: 5, sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' };
+
 /** One person with something of everything that an operation can name. */
 export interface Estate {
   account: TestAccount;
@@ -15,6 +20,12 @@ export interface Estate {
   sshKeyId: string;
   apiKeyId: string;
   rentalId: string;
+  jobId: string;
+  /** A machine of theirs that only speaks HTTP. */
+  workerId: string;
+  /** Once leased to that machine; its lease has ended. */
+  executionId: string;
+  uploadId: string;
 }
 
 /** A person with a machine on the market, money, keys, and a rental on that machine which never gets past its start. */
@@ -32,7 +43,17 @@ export async function makeEstate(market: TestApp): Promise<Estate> {
   const apiKey = await market.makeKey(account);
   const body = { offer_id: offer.id, expected_dph_total: offer.dph_total };
   const rental = await expectOk(market.call('createRental', { token: account.token, body }));
-  return { account, agent, hostKey: agent.hostKey, offerId: offer.id, dphTotal: offer.dph_total, sshKeyId: sshKey.id, apiKeyId: apiKey.id, rentalId: rental.id };
+  const job = await expectOk(market.call('createJob', { token: account.token, body: HELLO }));
+  const worker = await expectOk(market.call('registerNode', { token: agent.hostKey, body: WORKER }));
+  const executionId = await leasedOnce(market, job.id, worker.node_id, account.id);
+  const upload = await expectOk(market.call('createUpload', { token: account.token, body: UPLOAD }));
+  return { account, agent, hostKey: agent.hostKey, offerId: offer.id, dphTotal: offer.dph_total, sshKeyId: sshKey.id, apiKeyId: apiKey.id, rentalId: rental.id, jobId: job.id, workerId: worker.node_id, executionId, uploadId: upload.upload_id };
+}
+
+async function leasedOnce(market: TestApp, jobId: string, nodeId: string, ownerId: string): Promise<string> {
+  const { id } = await market.db.client.jobExecution.findFirstOrThrow({ where: { jobId } });
+  await market.db.client.jobExecution.update({ where: { id }, data: { status: 'expired', nodeId, ownerId, distinctKey: ownerId } });
+  return id;
 }
 
 async function expectOk(answer: ReturnType<TestApp['call']>) {
@@ -50,6 +71,16 @@ const paramsByOwner: Record<Owned, (of: Estate) => Record<string, string>> = {
   api_key: ({ apiKeyId }) => ({ api_key_id: apiKeyId }),
   ssh_key: ({ sshKeyId }) => ({ ssh_key_id: sshKeyId }),
   session: ({ account }) => ({ session_id: account.tokens.session_id }),
+  job: ({ jobId }) => ({ job_id: jobId }),
+  upload: ({ uploadId }) => ({ upload_id: uploadId }),
+};
+
+/** For operations whose path names something although only the caller's own can appear. */
+const paramsByOperation: Partial<Record<OperationName, (of: Estate) => Record<string, string>>> = {
+  getCredits: () => ({ owner: 'me' }),
+  reportResult: ({ workerId }) => ({ node_id: workerId }),
+  getBlob: ({ uploadId }) => ({ key: `inputs:${uploadId}` }),
+  putBlob: ({ uploadId }) => ({ key: `inputs:${uploadId}` }),
 };
 
 /** A body that the schema accepts, naming this person's things where it names any. */
@@ -67,6 +98,12 @@ const bodies: Partial<Record<OperationName, (of: Estate) => unknown>> = {
   createRental: ({ offerId, dphTotal, sshKeyId }) => ({ offer_id: offerId, expected_dph_total: dphTotal, ssh_key_ids: [sshKeyId] }),
   grantCredit: ({ account }) => ({ email: account.email, amount_usd: '1' }),
   resetPassword: () => ({ email: 'nobody@example.com' }),
+  quoteJob: () => HELLO,
+  createJob: () => HELLO,
+  createUpload: () => UPLOAD,
+  setWall: () => ({ shown: true }),
+  registerNode: () => WORKER,
+  reportResult: ({ workerId, executionId }) => ({ execution_id: executionId, node_id: workerId, result: null, result_hash: null, error: { code: 'exit_code', blame: 'job', message: 'none' } }),
 };
 
 export interface Sample {
@@ -77,7 +114,7 @@ export interface Sample {
 /** A well-formed request of this operation about this person's things. Throws for one that has no fixture. */
 export function sampleOf(name: OperationName, of: Estate): Sample {
   const spec: OperationSpec = operations[name];
-  const params = spec.owner === 'none' || spec.owner === 'self' ? {} : paramsByOwner[spec.owner](of);
+  const params = paramsByOperation[name]?.(of) ?? (spec.owner === 'none' || spec.owner === 'self' ? {} : paramsByOwner[spec.owner](of));
   const missing = Object.keys(spec.params?.shape ?? {}).filter((param) => !(param in params));
   if (missing.length > 0) throw new Error(`${name}: no fixture names ${missing.join(', ')} (test/operation-samples.ts)`);
   if (!spec.body) return { params };
