@@ -7,7 +7,8 @@ import { checkLedger } from '@muster/backend/ledger/check';
 import { post } from '@muster/backend/ledger/ledger';
 import { newId } from '@muster/backend/platform/ids';
 import { earningsOf, PAYMENTS_IN, prepaidOf, type Transfer } from '@muster/backend/ledger/ledger.rules';
-import { ensureRentalAccounts, lockForSettling, lockSettling, settleLocked } from '@muster/backend/ledger/settle.store';
+import { settleInBatches } from '@muster/backend/ledger/settle-batches';
+import { ensureRentalAccounts } from '@muster/backend/ledger/settle.store';
 import { conditions, numbers, percentile, withOwnPostgres } from './own-postgres.js';
 
 const sizes = numbers({ transfers: 20_000, batch: 500, singles: 1_000, users: 1_000, rentals: 10_000, renters: 10_000, rounds: 5, side: 2 });
@@ -87,18 +88,11 @@ async function baselineMs(db: PrismaClient): Promise<number> {
   return performance.now() - began;
 }
 
-/** Milliseconds of one transaction that settles an hour of every rental: locks, statement, commit. */
+/** Milliseconds in which an hour of every rental is settled: locks, statements, commits. */
 async function settleRound(db: PrismaClient, ids: readonly string[], round: number): Promise<number> {
   const targets = ids.map((rentalId) => ({ rentalId, throughS: START_S + round * 3_600 }));
   const began = performance.now();
-  const { rentals } = await db.$transaction(
-    async (tx) => {
-      await lockSettling(tx);
-      await lockForSettling(tx, ids);
-      return await settleLocked(tx, targets, now);
-    },
-    { timeout: 60_000, maxWait: 60_000 },
-  );
+  const { rentals } = await settleInBatches({ client: db }, targets, now);
   if (rentals !== ids.length) throw new Error(`settled ${rentals} of ${ids.length}`);
   return performance.now() - began;
 }

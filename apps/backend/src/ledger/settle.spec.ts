@@ -9,7 +9,8 @@ import { checkLedger } from './check.js';
 import { costOf } from './pricing.rules.js';
 import { openRentalsOf } from './running.store.js';
 import { chargeThrough } from './settle.rules.js';
-import { ensureRentalAccounts, lockForSettling, lockSettling, settleLocked, type SettleTarget } from './settle.store.js';
+import { settleInBatches } from './settle-batches.js';
+import { ensureRentalAccounts, lockForSettling, settleLocked, type SettleTarget } from './settle.store.js';
 import { dateOfSecond } from './whole-seconds.rules.js';
 
 let database: TestDatabase;
@@ -33,7 +34,6 @@ afterAll(async () => {
 const settle = (targets: SettleTarget[]) =>
   db.$transaction(async (tx) => {
     const ids = targets.map((target) => target.rentalId);
-    await lockSettling(tx);
     await lockForSettling(tx, ids);
     await ensureRentalAccounts(tx, ids);
     return await settleLocked(tx, targets, dateOfSecond(START_S + 100_000));
@@ -87,6 +87,18 @@ describe('settling', () => {
     const rows = await db.rental.findMany({ where: { id: { in: rentals } } });
     for (const row of rows) expect([row.billedSeconds, row.settledMicro]).toEqual([7_201n, costOf(36_001n, 7_201)]);
     expect((await checkLedger(db)).filter((check) => !check.ok)).toEqual([]);
+  });
+
+  it('settles in batches what can be settled, and says what cannot', async () => {
+    const [rich, poor] = [await makeUser(db, 50_000_000n), await makeUser(db, 1n)];
+    const rentals: string[] = [];
+    for (const renterId of [rich, poor, rich, rich, rich]) rentals.push(await makeRunningRental(db, { renterId, nodeId: node, rateMicroHour: 3_600n, startTime: start }));
+    await db.$transaction((tx) => ensureRentalAccounts(tx, rentals));
+    const targets = rentals.map((rentalId) => ({ rentalId, throughS: START_S + 10 }));
+    const inTwos = (some: SettleTarget[]) => settleInBatches({ client: db }, some, dateOfSecond(START_S + 20), 2);
+    await expect(inTwos(targets)).rejects.toThrow();
+    expect(await db.rental.count({ where: { id: { in: rentals }, billedSeconds: 10n } })).toBe(3);
+    expect(await inTwos(targets.filter((target) => target.rentalId !== rentals[1]))).toEqual({ rentals: 1, amountMicro: 10n });
   });
 
   it.each([

@@ -14,13 +14,6 @@ export interface Settled {
   amountMicro: MicroUsd;
 }
 
-/** One settling of many rentals at a time; single ones are kept apart by the locks of their own rows. */
-const SETTLE_LOCK = 7_311_203_042n;
-
-export async function lockSettling(tx: Tx): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(${SETTLE_LOCK})`;
-}
-
 /**
  * Settles any number of rentals in one statement: cost = floor(rate × all billable seconds / 3600) − settled.
  * Each stretch starts where the last one ended (`billedThrough`) and is a row of `RentalCharge`; its trigger moves the bill

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Db } from '../platform/db.js';
-import { withTx } from '../platform/tx.js';
 import { CoveredMarks, type InstanceKey } from './covered-marks.js';
-import { lockForSettling, lockSettling, settleLocked, type Settled, type SettleTarget } from './settle.store.js';
+import { settleInBatches } from './settle-batches.js';
+import type { Settled, SettleTarget } from './settle.store.js';
 import { floorSecond } from './whole-seconds.rules.js';
 
 /** Running time after which a rental is settled whatever happens. */
 export const SETTLE_EVERY_S = 3_600;
-/** Rentals in one transaction; the renters among them cannot rent for as long as it takes. */
+/** Rentals that one pass settles at most; the next one, half a minute later, goes on. */
 const AT_ONCE = 10_000;
 
 interface RunningRow extends InstanceKey {
@@ -28,7 +28,7 @@ export class Settler {
     const rows = await this.db.client.rental.findMany({
       where: { status: 'running', billedThrough: { lte: since } },
       select: { id: true, nodeId: true, epoch: true, deadlineAt: true },
-      orderBy: { id: 'asc' },
+      orderBy: [{ renterId: 'asc' }, { id: 'asc' }],
       take: AT_ONCE,
     });
     return await this.#settle(rows.map(toRunning), now);
@@ -47,13 +47,7 @@ export class Settler {
   async #settle(rows: readonly RunningRow[], now: Date): Promise<Settled> {
     const marks = await this.marks.read(rows);
     const targets = rows.flatMap((row) => targetOf(row, marks.get(row.rentalId), now));
-    if (targets.length === 0) return { rentals: 0, amountMicro: 0n };
-    return await withTx(this.db, async (tx) => {
-      const ids = targets.map((target) => target.rentalId);
-      await lockSettling(tx);
-      await lockForSettling(tx, ids);
-      return await settleLocked(tx, targets, now);
-    });
+    return await settleInBatches(this.db, targets, now);
   }
 }
 

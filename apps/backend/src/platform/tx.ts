@@ -16,7 +16,7 @@ export interface TxOptions {
  * Runs `fn` in one transaction and repeats the whole of it after a deadlock or a serialization failure.
  * `fn` must touch nothing but `tx`: no network, no other client, nothing that may not happen twice.
  */
-export async function withTx<T>(db: Db, fn: (tx: Tx) => Promise<T>, options: TxOptions = {}): Promise<T> {
+export async function withTx<T>(db: Pick<Db, 'client'>, fn: (tx: Tx) => Promise<T>, options: TxOptions = {}): Promise<T> {
   const tries = options.tries ?? 6;
   for (let attempt = 1; ; attempt += 1) {
     try {
