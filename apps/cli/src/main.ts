@@ -4,6 +4,12 @@ import { EXIT, type ExitCode } from './output/exit-codes.js';
 import { createIo } from './output/io.js';
 import { runProgram } from './program.js';
 
+// Whoever reads us may have read enough, as `head` does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.ok);
+});
+
 async function main(): Promise<ExitCode> {
   try {
     const config = readConfig();

@@ -5,7 +5,7 @@ import { type ExecutionView, formatUsd, type JobSubmissionInput, type JobView, t
 import type { CliContext } from '../context.js';
 import { credentialsPath, readCredentials } from '../credentials.js';
 import { executionsOf, tasksOf } from '../jobs/report.js';
-import { hasEnded } from '../jobs/job-words.js';
+import { escrowOf, hasEnded } from '../jobs/job-words.js';
 import { localAccount } from '../market/local-accounts.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
 
@@ -129,8 +129,5 @@ export class JobsMarket {
 
 const viewOf = (owner: DemoAccount, id: string): Promise<NodeView> => owner.client.call('getNode', { params: { node_id: id } });
 const jobOf = (submitter: DemoAccount, id: string): Promise<JobView> => submitter.client.call('getJob', { params: { job_id: id } });
-
-/** Held and neither paid nor refunded, in micro-dollars. */
-export const escrowOf = (job: JobView): bigint => parseUsd(job.held_usd) - parseUsd(job.paid_usd) - parseUsd(job.refunded_usd);
 
 export const sumUsd = (amounts: readonly string[]): string => formatUsd(amounts.reduce((sum, amount) => sum + parseUsd(amount), 0n));

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { parseUsd } from '@muster/shared-types';
 import { z } from 'zod';
 import type { CliContext } from '../context.js';
-import { deltaWords, executionsTable, shortHash, votesWords } from '../jobs/job-words.js';
+import { count, deltaWords, escrowOf, executionsTable, shortHash, votesWords } from '../jobs/job-words.js';
 import { REPOSITORY } from '../market/layout.js';
 import { say } from '../output/io.js';
 import { duration, seconds, usd } from '../output/words.js';
-import { type DemoAccount, type DemoNode, escrowOf, JobsMarket, type RunJob, sumUsd } from './jobs-market.js';
+import { type DemoAccount, type DemoNode, JobsMarket, type RunJob, sumUsd } from './jobs-market.js';
 import { Liar } from './liar.js';
 import { tellSelf } from './own-market.js';
 import { must, type Transcript } from './transcript.js';
@@ -144,7 +144,7 @@ export class JobsStory {
     must(ran.tasks.every((task) => task.status === 'final'), 'Not every task is final.');
     must(ran.executions.every((run) => run.verdict !== 'invalid'), 'Honest nodes did not agree on every task.');
     const valid = ran.executions.filter((run) => run.verdict === 'valid' || run.verdict === 'late_valid').length;
-    return { value: ran, seen: `${ran.tasks.length} tasks, ${valid} valid executions, results fetched and checked, ${seconds(ran.completedMs)}` };
+    return { value: ran, seen: `${count(ran.tasks.length, 'task')}, ${valid} valid executions, results fetched and checked, ${seconds(ran.completedMs)}` };
   }
 
   /** What left the submitter is what the jobs say was paid, no escrow is left, and every invariant of the ledger holds. */

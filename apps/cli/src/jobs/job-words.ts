@@ -1,11 +1,13 @@
-import type { ExecutionView, JobQuote, JobSubmission, JobSummary, JobView, TaskView, Vote } from '@muster/shared-types';
+import { type ExecutionView, type JobQuote, type JobSubmission, type JobSummary, type JobView, parseUsd, type TaskView, type Vote } from '@muster/shared-types';
 import { shortId } from '../commands/recall.js';
 import type { Io } from '../output/io.js';
 import { type Column, duration, facts, gib, seconds, stateWord, table, usd, when } from '../output/words.js';
 
 export const jobName = (job: { id: string }): string => shortId('job', job.id);
 export const shortHash = (hash: string): string => hash.slice(0, 12);
-const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+
+const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 export function bytesWords(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
@@ -34,6 +36,9 @@ export function quoteWords(io: Io, quote: JobQuote, job: Pick<JobSubmission, 're
 
 const ended = (job: Pick<JobView, 'status'>): boolean => ['completed', 'failed', 'cancelled'].includes(job.status);
 export const hasEnded = ended;
+
+/** Held and neither paid nor refunded yet, in micro-dollars. */
+export const escrowOf = (job: Pick<JobView, 'held_usd' | 'paid_usd' | 'refunded_usd'>): bigint => parseUsd(job.held_usd) - parseUsd(job.paid_usd) - parseUsd(job.refunded_usd);
 
 /** One line of where a job stands. */
 export function progressWords({ progress }: Pick<JobView, 'progress'>): string {
@@ -76,8 +81,8 @@ const JOB_COLUMNS: readonly Column[] = [
 
 export function jobsTable(io: Io, jobs: readonly JobSummary[]): string {
   return table(io, JOB_COLUMNS, jobs.map((job, index) => [
-    String(index + 1), jobName(job), job.name.slice(0, 32), stateWord(io, job.status), `${job.progress.tasks_final}/${job.progress.tasks}`,
-    `${job.consensus} of ${job.redundancy}`, usd(job.paid_usd), usd(job.held_usd), when(job.submitted_at), (job.fault ?? (ended(job) ? null : job.waiting_for))?.message.slice(0, 60) ?? '',
+    String(index + 1), jobName(job), cut(job.name, 32), stateWord(io, job.status), `${job.progress.tasks_final}/${job.progress.tasks}`,
+    `${job.consensus} of ${job.redundancy}`, usd(job.paid_usd), usd(job.held_usd), when(job.submitted_at), cut((job.fault ?? (ended(job) ? null : job.waiting_for))?.message ?? '', 60),
   ]));
 }
 
@@ -89,7 +94,7 @@ export function executionsTable(io: Io, executions: readonly ExecutionView[]): s
   return table(io, EXECUTION_COLUMNS, executions.map((run) => [
     String(run.task_index), String(run.copy), String(run.attempt), run.node_name ?? '–', stateWord(io, run.status), run.verdict === 'none' ? io.paint.dim('–') : stateWord(io, run.verdict),
     run.result_hash ? shortHash(run.result_hash) : '–', run.duration_ms === null ? '–' : tookMs(run.duration_ms), usd(run.paid_usd), deltaWords(run.reputation_delta),
-    run.fault ? `${run.fault.message.slice(0, 70)} ${io.paint.dim(run.fault.code)}` : (run.error_message?.slice(0, 70) ?? ''),
+    run.fault ? `${cut(run.fault.message, 70)} ${io.paint.dim(run.fault.code)}` : cut(run.error_message ?? '', 70),
   ]));
 }
 
@@ -104,5 +109,5 @@ export const votesWords = (io: Io, votes: readonly Vote[]): string =>
 
 export function tasksTable(io: Io, tasks: readonly TaskView[]): string {
   const columns: Column[] = [{ title: 'TASK', align: 'right' }, { title: 'WHAT' }, { title: 'STATE' }, { title: 'VOTES' }, { title: '' }];
-  return table(io, columns, tasks.map((task) => [String(task.index), task.kind === 'aggregate' ? 'aggregate' : task.label.slice(0, 40), stateWord(io, task.status), votesWords(io, task.votes), task.fault?.message.slice(0, 70) ?? '']));
+  return table(io, columns, tasks.map((task) => [String(task.index), task.kind === 'aggregate' ? 'aggregate' : cut(task.label, 40), stateWord(io, task.status), votesWords(io, task.votes), cut(task.fault?.message ?? '', 70)]));
 }

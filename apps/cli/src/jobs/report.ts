@@ -1,22 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionView, JobView, TaskView } from '@muster/shared-types';
 import type { Access } from '../commands/access.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
-import { type Io, say } from '../output/io.js';
+import { type Io, say, sayJson } from '../output/io.js';
 import { usd } from '../output/words.js';
-import { executionsTable, jobName, tookWords, votesWords } from './job-words.js';
+import { escrowOf, executionsTable, jobName, tookWords, votesWords } from './job-words.js';
 
 /** With more tasks than this, a list of every execution is no longer what a person reads. */
 const FEW_TASKS = 3;
 const LONGEST_RESULT = 4_000;
 
+/** A result is there before the last copies are judged and the rest of the money is back; a person may wait so long for them. */
+const SETTLE_MS = 3_000;
+
 /** What a job came to: votes, money, result. Throws when it did not complete, so that the exit code tells. */
-export async function reportEnd(io: Io, access: Access, job: JobView): Promise<void> {
-  if (!io.json && job.progress.tasks <= FEW_TASKS) await sayEvidence(io, access, job);
+export async function reportEnd(io: Io, access: Access, ended: JobView): Promise<void> {
+  const job = await settledJob(access, ended);
+  if (io.json) sayJson(io, job);
+  else if (job.progress.tasks <= FEW_TASKS) await sayEvidence(io, access, job);
   const money = `${usd(job.paid_usd)} paid, ${usd(job.refunded_usd)} refunded`;
   if (job.status === 'cancelled') throw new CliError(`${jobName(job)} was cancelled: ${money}.`, EXIT.refused);
   if (job.status === 'failed') throw new CliError(`${jobName(job)} failed: ${job.fault?.message ?? job.error_message ?? ''} ${money}.`, EXIT.failed, 'See every execution with: muster get 1 --executions --logs --votes');
   say(io, `${io.paint.green('✓')} ${jobName(job)} completed in ${tookWords(job)}: ${money}`);
   sayResult(io, job);
+}
+
+async function settledJob({ client }: Access, ended: JobView): Promise<JobView> {
+  const until = performance.now() + SETTLE_MS;
+  for (let job = ended; ; job = await client.call('getJob', { params: { job_id: ended.id } })) {
+    if ((escrowOf(job) === 0n && job.progress.executions_running === 0) || performance.now() > until) return job;
+    await sleep(100);
+  }
 }
 
 async function sayEvidence(io: Io, access: Access, job: JobView): Promise<void> {

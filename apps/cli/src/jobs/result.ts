@@ -13,6 +13,7 @@ import { unpackResult } from './archive.js';
 import { bytesWords, jobName } from './job-words.js';
 import { findJobId } from './jobs.js';
 
+const LINE_FEED = 10;
 const DOWNLOAD_MS = 60 * 60_000;
 
 type Part = JobResult['parts'][number];
@@ -60,6 +61,7 @@ function print(io: Io, whole: WholeResult): void {
   const bytes = inline ?? single;
   if (!bytes) throw new CliError(whyFiles(whole), EXIT.usage, 'Say where to put it: muster result 1 -o ./out');
   io.stdout.write(bytes);
+  if (io.isTty && bytes.at(-1) !== LINE_FEED) io.stdout.write('\n');
 }
 
 function whyFiles({ complete, parts, aggregate }: WholeResult): string {

@@ -8,6 +8,7 @@ import { rememberFirst } from '../commands/recall.js';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
 import { type Io, say, sayJson } from '../output/io.js';
+import { MOST_NODES } from '../market/settings.js';
 import { usd } from '../output/words.js';
 import { type SplitWish, splitOf, type SubmitFlags, submissionOf } from './flags.rules.js';
 import { namedInput, sendInputs } from './inputs.js';
@@ -93,7 +94,7 @@ async function submit(context: CliContext, words: string[], options: SubmitOptio
   const job = checked(body);
   const quote = await access.client.call('quoteJob', { body });
   say(io, quoteWords(io, quote, job));
-  if (lacksNodes(quote) && !options.anyway) throw cannotStart(quote);
+  if (lacksNodes(quote) && !options.anyway) throw cannotStart(quote, job.redundancy);
   if (quote.waiting_for) say(io, `${io.paint.yellow('!')} It will wait: ${quote.waiting_for.message}`);
   if (!(await agreed(io, quote, options))) throw new CliError('Not submitted.', EXIT.refused);
   const submitted = await access.client.call('createJob', { idempotencyKey: randomUUID(), body });
@@ -129,11 +130,13 @@ function checked(body: JobSubmissionInput): JobSubmission {
 const lacksNodes = ({ can_start, waiting_for }: JobQuote): boolean => !can_start && waiting_for?.code !== 'all_busy';
 
 /** Said instead of waiting in silence, with what would help. */
-function cannotStart(quote: JobQuote): ProblemError {
+function cannotStart(quote: JobQuote, redundancy: number): ProblemError {
   const facts = { nodes_fitting: String(quote.nodes_fitting), owners_fitting: String(quote.owners_fitting), distinct_by: quote.distinct_by, waiting_for: quote.waiting_for?.code ?? '' };
   const detail = `It cannot run now: ${quote.waiting_for?.message ?? 'too few nodes fit it'}`;
-  const here = quote.distinct_by === 'owner' ? 'muster up --nodes 3 --owners 3' : 'muster up --nodes 3';
-  return new ProblemError(makeProblem('action_not_allowed', { detail, hint: `Lower --redundancy, or add nodes to a market of this machine with: ${here}. Or let it wait for them: --anyway`, facts }));
+  const nodes = Math.min(MOST_NODES, redundancy);
+  const here = `muster up --nodes ${nodes}${quote.distinct_by === 'owner' ? ` --owners ${nodes}` : ''}`;
+  const more = quote.waiting_for?.code.startsWith('too_few') ? `A market of this machine gets more of them with: ${here}. ` : '';
+  return new ProblemError(makeProblem('action_not_allowed', { detail, hint: `${more}Submit it all the same, and it waits for them: --anyway`, facts }));
 }
 
 async function agreed(io: Io, quote: JobQuote, { yes }: SubmitOptions): Promise<boolean> {
@@ -144,7 +147,5 @@ async function agreed(io: Io, quote: JobQuote, { yes }: SubmitOptions): Promise<
 }
 
 async function follow(io: Io, access: Access, submitted: JobView): Promise<void> {
-  const job = await watchJob(io, access.client, submitted);
-  if (io.json) sayJson(io, job);
-  await reportEnd(io, access, job);
+  await reportEnd(io, access, await watchJob(io, access.client, submitted));
 }

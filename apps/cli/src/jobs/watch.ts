@@ -33,22 +33,36 @@ export async function watchJob(io: Io, client: MarketClient, submitted: JobView)
 const stillWaiting = (job: JobView): CliError =>
   new CliError(`${jobName(job)} still waits: ${job.waiting_for?.message ?? ''}`, EXIT.timedOut, 'It goes on waiting in the market. End it with: muster cancel 1');
 
+/** Of a job with many tasks, some run while others wait: only its way forward is told. */
+const FORWARD = ['pending', 'scheduled', 'running', 'verifying'];
+/** Where lines cannot be drawn again, long work says this often how far it is. */
+const TELL_EVERY_MS = 10_000;
+
 /** One line per state and per reason to wait; in between the present one is drawn again where a person watches. */
 class ProgressLine {
   private state = '';
   private waiting: string | undefined;
   private sinceMs = performance.now();
+  private toldMs = this.sinceMs;
 
   constructor(private readonly io: Io) {}
 
   show(job: JobView): void {
-    if (job.status !== this.state) {
+    if (hasEnded(job) || FORWARD.indexOf(job.status) > FORWARD.indexOf(this.state)) {
       this.end();
       this.state = hasEnded(job) ? '' : job.status;
       this.sinceMs = performance.now();
     }
     this.wait(job);
-    if (this.state && this.isDrawn) this.io.stdout.write(`\r\x1b[K${this.io.paint.blue('•')} ${this.state}  ${progressWords(job)}  ${this.elapsed()}`);
+    if (!this.state) return;
+    const words = `${this.io.paint.blue('•')} ${this.state}  ${progressWords(job)}  ${this.elapsed()}`;
+    if (this.isDrawn) this.io.stdout.write(`\r\x1b[K${words}`);
+    else if (performance.now() - this.toldMs > TELL_EVERY_MS) this.tell(words);
+  }
+
+  private tell(words: string): void {
+    this.toldMs = performance.now();
+    say(this.io, words);
   }
 
   end(): void {
