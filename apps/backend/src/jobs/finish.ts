@@ -71,6 +71,7 @@ function toFacts(row: JobRow): JobFacts {
     leased: row.leased,
     running: row.running,
     started: row.started || row.leased,
+    ran: row.status === 'running' || row.status === 'verifying',
   };
 }
 

@@ -15,6 +15,8 @@ export interface JobFacts {
   running: boolean;
   /** Something of it was leased at some time. */
   started: boolean;
+  /** Something of it was said to run at some time: it never looks unstarted again. */
+  ran: boolean;
 }
 
 export const TERMINAL: readonly JobStatus[] = ['completed', 'failed', 'cancelled'];
@@ -33,10 +35,10 @@ export function jobStatus(facts: JobFacts): JobStatus {
   const decided = facts.tasksFinal + facts.tasksFailed >= facts.tasksTotal;
   if (hopeless(facts) || (decided && facts.tasksFailed > 0) || facts.aggregate === 'failed') return 'failed';
   if (decided) return facts.aggregate === 'due' ? 'verifying' : 'completed';
-  if (facts.running) return 'running';
-  if (facts.leased) return 'scheduled';
   if (!facts.started) return 'pending';
-  return facts.ready ? 'running' : 'verifying';
+  if (facts.running) return 'running';
+  if (facts.leased || facts.ready) return facts.ran ? 'running' : 'scheduled';
+  return 'verifying';
 }
 
 /** The first `max_errors` tasks all failed: the rest would too, and machines of others are not to be kept busy with it. */
