@@ -4,11 +4,11 @@ import { Clock } from '../platform/clock.js';
 import { BlobsController } from './blobs.controller.js';
 import { LinkSecret } from './link-secret.js';
 import { LocalStorage } from './local.js';
-import { S3Storage } from './s3.js';
 import { Storage } from './storage.port.js';
 
-function makeStorage({ storage, publicUrl }: Config, secret: LinkSecret, clock: Clock): Storage {
-  if (storage.kind === 's3') return new S3Storage(storage);
+async function makeStorage({ storage, publicUrl }: Config, secret: LinkSecret, clock: Clock): Promise<Storage> {
+  // The client is large: a market without a bucket starts without it.
+  if (storage.kind === 's3') return new (await import('./s3.js')).S3Storage(storage);
   return new LocalStorage({ dir: storage.dir, publicUrl, linkSecret: secret.bytes, now: () => clock.now() });
 }
 

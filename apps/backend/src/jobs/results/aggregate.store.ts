@@ -1,4 +1,4 @@
-import { Prisma, type PrismaClient } from '@muster/prisma';
+import type { PrismaClient } from '@muster/prisma';
 import type { Aggregate } from '@muster/shared-types';
 import type { Tx } from '../../platform/db.js';
 import { newId } from '../../platform/ids.js';
@@ -17,13 +17,13 @@ export interface AggregateDue {
 
 const AT_ONCE = 100;
 
-/** Few jobs are open at a time (index `job_open`), and of those few wait for this. */
-export async function aggregatesDue(db: PrismaClient): Promise<AggregateDue[]> {
+/** Of all open jobs (index `job_open`), or of these alone. */
+export async function aggregatesDue(db: PrismaClient, only: readonly string[] | undefined): Promise<AggregateDue[]> {
   return await db.$queryRaw<AggregateDue[]>`
     SELECT j.id, j.spec->'aggregate' AS aggregate, j.spec->>'outputs' AS outputs, j.redundancy, j."tasksTotal",
       EXISTS (SELECT 1 FROM "Task" t WHERE t."jobId" = j.id AND t.kind = 'aggregate') AS "containerTask"
     FROM "Job" j WHERE j.status NOT IN ('completed', 'failed', 'cancelled') AND j."tasksFinal" = j."tasksTotal" AND j."resultHash" IS NULL AND j."faultCode" IS NULL
-      AND j.spec->'aggregate'->>'kind' <> 'none'
+      AND j.spec->'aggregate'->>'kind' <> 'none' AND (${only === undefined}::bool OR j.id = ANY(${[...(only ?? [])]}::uuid[]))
     ORDER BY j."submittedAt", j.id LIMIT ${AT_ONCE}::int`;
 }
 
@@ -74,10 +74,16 @@ export async function finalTasks(db: PrismaClient, jobId: string): Promise<Final
     FROM "Task" t JOIN "JobExecution" e ON e.id = t."canonicalId" WHERE t."jobId" = ${jobId}::uuid AND t.kind = 'task' AND t.status = 'final' ORDER BY t.index`;
 }
 
+interface ContainerResult {
+  result: Uint8Array | null;
+  archiveKey: string | null;
+  isFolder: boolean;
+}
+
 /** Result of the task that aggregated. */
-export async function containerResult(db: PrismaClient, jobId: string): Promise<{ index: number; resultHash: string; result: Uint8Array | null; archiveKey: string | null; isFolder: boolean } | undefined> {
-  const rows = await db.$queryRaw<{ index: number; resultHash: string; result: Uint8Array | null; archiveKey: string | null; isFolder: boolean }[]>(Prisma.sql`
-    SELECT t.index, t."resultHash", e.result, e."archiveKey", e.manifest IS NOT NULL AS "isFolder"
-    FROM "Task" t JOIN "JobExecution" e ON e.id = t."canonicalId" WHERE t."jobId" = ${jobId}::uuid AND t.kind = 'aggregate' AND t.status = 'final'`);
+export async function containerResult(db: PrismaClient, jobId: string): Promise<ContainerResult | undefined> {
+  const rows = await db.$queryRaw<ContainerResult[]>`
+    SELECT e.result, e."archiveKey", e.manifest IS NOT NULL AS "isFolder"
+    FROM "Task" t JOIN "JobExecution" e ON e.id = t."canonicalId" WHERE t."jobId" = ${jobId}::uuid AND t.kind = 'aggregate' AND t.status = 'final'`;
   return rows[0];
 }

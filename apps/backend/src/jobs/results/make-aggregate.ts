@@ -3,7 +3,7 @@ import type { Result } from '@muster/shared-types';
 import { Db } from '../../platform/db.js';
 import { Meter } from '../../storage/meter.js';
 import { Storage, type Written } from '../../storage/storage.port.js';
-import { textOf } from '../finish.js';
+import { textOf } from '../shown.rules.js';
 import { containerResult, finalTasks, type AggregateDue, type FinalTask, type MadeAggregate } from './aggregate.store.js';
 import { NO_ARCHIVE } from './archives.store.js';
 import { aggregateKey, MAX_AGGREGATE_BYTES, MAX_AGGREGATED_TASKS, taskOutputKey } from './keys.rules.js';
@@ -53,14 +53,16 @@ export class MakeAggregate {
   async #fromContainer({ id }: AggregateDue): Promise<Outcome> {
     const found = await containerResult(this.db.client, id);
     if (!found) return { kind: 'wait' };
-    const { result, resultHash, isFolder, archiveKey } = found;
+    const { result, isFolder, archiveKey } = found;
     if (!isFolder) {
       const written = stored(await this.storage.put(aggregateKey(id), result ?? new Uint8Array()));
       return { kind: 'made', made: madeOf(written, aggregateKey(id), result ?? new Uint8Array()) };
     }
     if (archiveKey === null) return { kind: 'wait' };
     if (archiveKey === NO_ARCHIVE) return failed('No node has brought the archive of the aggregate');
-    return { kind: 'made', made: { resultHash, resultKey: archiveKey, result: null } };
+    // Of the job's result people can check what they download: the archive.
+    const { sha256 } = await this.#measured(archiveKey);
+    return { kind: 'made', made: { resultHash: sha256, resultKey: archiveKey, result: null } };
   }
 
   /** Inputs of the task that will run the aggregator. */
@@ -91,11 +93,15 @@ export class MakeAggregate {
 
   async #archiveFile({ index, archiveKey }: FinalTask): Promise<Stored> {
     const key = archiveKey ?? '';
+    return { path: String(index), key, ...(await this.#measured(key)) };
+  }
+
+  async #measured(key: string): Promise<Written> {
     const found = await this.storage.get(key);
     if (!found) throw new Error(`an archive is gone: ${key}`);
     const meter = new Meter({});
     for await (const _chunk of meter.through(found.body as AsyncIterable<Uint8Array>));
-    return { path: String(index), key, ...stored(meter.result()) };
+    return stored(meter.result());
   }
 }
 

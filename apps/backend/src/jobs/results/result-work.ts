@@ -42,10 +42,13 @@ export class ResultWork {
     private readonly after: AfterAggregate,
   ) {}
 
-  /** Archives first: an aggregator needs them. A job that fails unexpectedly does not hold up the others. */
-  async pass(signal: AbortSignal): Promise<void> {
-    await this.archives.pass(signal);
-    const open = await aggregatesDue(this.db.client);
+  /**
+   * Archives first: an aggregator needs them. `only`: jobs that something was decided of; undefined looks at all. A job that
+   * fails unexpectedly does not hold up the others.
+   */
+  async pass(signal: AbortSignal, only?: readonly string[]): Promise<void> {
+    const archived = await this.archives.pass(signal);
+    const open = await aggregatesDue(this.db.client, only && [...only, ...archived]);
     const worker = async (): Promise<void> => {
       for (let job = open.shift(); job && !signal.aborted; job = open.shift()) await this.#one(job);
     };
