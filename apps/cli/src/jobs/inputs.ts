@@ -63,8 +63,8 @@ async function inlined({ file, path }: LocalFile): Promise<JobInput> {
 /** The market refuses other bytes than those whose hash was told first. */
 async function uploaded(io: Io, { client, url }: Access, { file, path, size }: LocalFile): Promise<JobInput> {
   const startedAt = performance.now();
-  const { upload_id, put_url } = await client.call('createUpload', { body: { size, sha256: await sha256Of(file) } });
-  const answer = await fetch(new URL(put_url, url), { method: 'PUT', body: await openAsBlob(file), signal: AbortSignal.timeout(UPLOAD_MS) });
+  const { upload_id, put_url, put_headers } = await client.call('createUpload', { body: { size, sha256: await sha256Of(file) } });
+  const answer = await fetch(new URL(put_url, url), { method: 'PUT', headers: put_headers, body: await openAsBlob(file), signal: AbortSignal.timeout(UPLOAD_MS) });
   if (!answer.ok) throw new CliError(`${file} could not be uploaded: HTTP ${answer.status} ${(await answer.text()).slice(0, 300)}`, EXIT.failed, 'Submit again; what was uploaded is uploaded anew.');
   await answer.body?.cancel();
   say(io, `${io.paint.green('✓')} uploaded ${path}  ${io.paint.dim(`${bytesWords(size)}, ${seconds(performance.now() - startedAt)}`)}`);
