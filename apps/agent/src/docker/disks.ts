@@ -66,14 +66,14 @@ async function repair(image: string, path: string | undefined): Promise<void> {
 }
 
 /**
- * `/workspace` of rentals: one image file each in the pool, `disk_gb` in full set aside at once, so a disk that was paid
+ * `/workspace` of rentals (and what executions read and write): one image file each in the pool, `disk_gb` in full set aside at once, so a disk that was paid
  * for never meets a full pool, while the pool's own file stays sparse on the host.
  */
 export class Disks {
-  private readonly paths: EnginePaths;
+  private readonly paths: Pick<EnginePaths, 'disks' | 'mounts'>;
   private readonly path: string | undefined;
 
-  constructor(paths: EnginePaths, path: string | undefined) {
+  constructor(paths: Pick<EnginePaths, 'disks' | 'mounts'>, path: string | undefined) {
     this.paths = paths;
     this.path = path;
   }

@@ -68,7 +68,7 @@ async function jobHostOf(paths: EnginePaths, { docker, network, owner, config }:
     docker,
     network,
     owner,
-    paths,
+    folders: { disks: paths.jobDisks, mounts: paths.mounts, inputs: paths.jobInputs, io: paths.jobIo },
     path: config.path,
     gvisor: await hasGvisor(config.path),
     nameservers: () => hostNameservers(config),

@@ -1,7 +1,5 @@
 import type { InstanceFault, InstanceSpec, InstanceUpdate } from '@muster/shared-types';
 import type Docker from 'dockerode';
-import type { Owner } from './disks.js';
-import type { EnginePaths } from './engine-paths.js';
 
 /** Bytes and layers of a running pull. */
 export type PullProgress = NonNullable<InstanceUpdate['progress']>;
@@ -96,14 +94,25 @@ export interface RootUse {
   over: boolean;
 }
 
+/** Folders of executions on the host. */
+export interface JobFolders {
+  /** One image file per execution that needs a disk, and where they are mounted. */
+  disks: string;
+  mounts: string;
+  /** Small inputs. */
+  inputs: string;
+  /** Output, by container id. */
+  io: string;
+}
+
 /** What the runner of jobs needs of the engine. */
 export interface JobHost {
   readonly docker: Docker;
   /** Docker network with a way out, behind the engine's firewall. */
   readonly network: string;
   /** Who root inside is outside. */
-  readonly owner: Owner;
-  readonly paths: EnginePaths;
+  readonly owner: { uid: number; gid: number };
+  readonly folders: JobFolders;
   readonly path: string | undefined;
   /** The host has gVisor. */
   readonly gvisor: boolean;

@@ -12,7 +12,7 @@ import type { Journal } from './journal.js';
 import { readManifest } from './manifest.js';
 import { encodeResult, logsOf, readable } from './output-text.rules.js';
 import type { FetchPolicy } from './safe-fetch.js';
-import { keyOf } from './sandbox-spec.rules.js';
+import { keyOf } from './sandbox-spec.js';
 import type { Sandbox, Sandboxes } from './sandbox.js';
 import type { Scratch } from './scratch.js';
 import type { Slots } from './slots.js';

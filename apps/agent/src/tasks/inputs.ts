@@ -13,6 +13,7 @@ export interface FetchContext {
 
 type Fetched = Extract<TaskInput, { kind: 'fetch' }>;
 
+const TAKEN: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'EISDIR']);
 const TRIES = 3;
 const REST_MS = 1_000;
 
@@ -21,10 +22,21 @@ export async function placeInputs(inputs: readonly TaskInput[], folder: string, 
   let left: number = JOB_LIMITS.inputBytes;
   for (const input of inputs) {
     const file = join(folder, input.path);
-    await makeParents(folder, dirname(file));
+    await makePlace(folder, file, input.path);
     if (input.kind === 'inline') await writeFile(file, Buffer.from(input.data, input.encoding), { mode: 0o644 });
     else left -= await fetched(input, file, left, context);
     await chmod(file, 0o644);
+  }
+}
+
+/** One input may not be a folder for another, nor lie where another lies. */
+async function makePlace(folder: string, file: string, path: string): Promise<void> {
+  try {
+    await makeParents(folder, dirname(file));
+    await writeFile(file, '', { flag: 'wx', mode: 0o644 });
+  } catch (error) {
+    if (!TAKEN.has((error as { code?: string }).code ?? '')) throw error;
+    throw jobFault('input_failed', `Two inputs want the same place: ${path}.`);
   }
 }
 

@@ -4,7 +4,7 @@ import { ExecutionReport, ExecutionSpec, TaskResults } from '@muster/shared-type
 import { z } from 'zod';
 import { readJson, syncDir, writeJson } from '../state-dir.js';
 import type { OrderedEnd } from './ending.rules.js';
-import { keyOf } from './sandbox-spec.rules.js';
+import { keyOf } from './sandbox-spec.js';
 
 const EndingFile = z.object({ ordered: z.enum(['timeout', 'cancelled', 'output_too_large']) });
 const SeqFile = z.object({ seq: z.number().int().nonnegative() });

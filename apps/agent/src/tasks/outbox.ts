@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { NodeIdentity } from '../identity.js';
 import type { Connection } from '../link/connection.js';
 import type { Journal } from './journal.js';
-import { keyOf } from './sandbox-spec.rules.js';
+import { keyOf } from './sandbox-spec.js';
 
 export interface OutboxOptions {
   connection: () => Pick<Connection, 'send' | 'proven'> | null;

@@ -45,7 +45,7 @@ export async function safePut(url: URL, body: AsyncIterable<Uint8Array>, length:
 async function send(url: URL, policy: FetchPolicy, options: RequestOptions, body?: AsyncIterable<Uint8Array>): Promise<IncomingMessage> {
   const pinned = await destinationOf(url, policy);
   const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, { ...options, agent: false, ...pinned });
-  const answer = new Promise<IncomingMessage>((resolve, reject) => request.once('response', resolve).once('error', reject));
+  const answer = new Promise<IncomingMessage>((resolve, reject) => request.once('response', resolve).on('error', reject));
   request.setTimeout(SILENCE_MS, () => request.destroy(new Error(`no answer for ${SILENCE_MS / 1000} s`)));
   if (body === undefined) request.end();
   else await Promise.race([pour(body, request), answer]);
@@ -58,10 +58,19 @@ async function send(url: URL, policy: FetchPolicy, options: RequestOptions, body
 async function pour(body: AsyncIterable<Uint8Array>, request: ReturnType<typeof httpRequest>): Promise<void> {
   for await (const chunk of body) {
     if (request.destroyed) return;
-    if (!request.write(chunk)) await new Promise<void>((resolve) => request.once('drain', resolve).once('close', resolve));
+    if (!request.write(chunk)) await roomIn(request);
   }
   request.end();
 }
+
+const roomIn = (request: ReturnType<typeof httpRequest>): Promise<void> =>
+  new Promise((resolve) => {
+    const go = (): void => {
+      request.off('drain', go).off('close', go);
+      resolve();
+    };
+    request.on('drain', go).on('close', go);
+  });
 
 /** Throws ForbiddenAddressError; else the `lookup` that keeps the connection to what was checked. */
 async function destinationOf(url: URL, policy: FetchPolicy): Promise<Pick<RequestOptions, 'lookup'>> {

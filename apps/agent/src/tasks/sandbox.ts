@@ -11,7 +11,7 @@ import { OUTPUT_FILES, RESULT_CAPTURE_BYTES } from '../docker/job-runtime.js';
 import { ATTEMPT_LABEL, BOOT_LABEL, EXECUTION_LABEL } from '../docker/labels.js';
 import type { JobHost } from '../docker/types.js';
 import { jobFault, nodeFault } from './execution-fault.js';
-import { keyOf, NOBODY, sandboxName, sandboxOptions } from './sandbox-spec.rules.js';
+import { keyOf, NOBODY, sandboxName, sandboxOptions } from './sandbox-spec.js';
 import type { ScratchFolders } from './scratch.js';
 
 /** A container of an execution, as far as it matters here. */
@@ -82,13 +82,14 @@ export class Sandboxes {
       await this.layPipes(container.id, spec.outputs === null);
     } catch (error) {
       if (statusOf(error) === 400) throw jobFault('bad_image', `The image ${spec.docker_image} cannot be run: ${dockerWords(error)}`);
+      if (statusOf(error) === 404) throw nodeFault('image_missing', `The image ${spec.docker_image} was removed from this host just now.`);
       throw error;
     }
   }
 
   /** Owned by the program inside, so that it may open its own `/dev/stdout` as with any container. */
   private async layPipes(id: string, withResult: boolean): Promise<void> {
-    const folder = join(this.host.paths.jobIo, id);
+    const folder = join(this.host.folders.io, id);
     const names = withResult ? [OUTPUT_FILES.errPipe, OUTPUT_FILES.outPipe] : [OUTPUT_FILES.errPipe];
     const pipes = names.map((name) => join(folder, name));
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -124,7 +125,7 @@ export class Sandboxes {
 
   /** More came out than a result may have, whether or not the program has noticed. */
   async isOverLimit(id: string): Promise<boolean> {
-    const sizes = await Promise.all([OUTPUT_FILES.outSoFar, OUTPUT_FILES.out].map((name) => stat(join(this.host.paths.jobIo, id, name)).then((file) => file.size, () => 0)));
+    const sizes = await Promise.all([OUTPUT_FILES.outSoFar, OUTPUT_FILES.out].map((name) => stat(join(this.host.folders.io, id, name)).then((file) => file.size, () => 0)));
     return Math.max(...sizes) >= RESULT_CAPTURE_BYTES;
   }
 
@@ -138,7 +139,7 @@ export class Sandboxes {
   private async last(id: string, name: string): Promise<Buffer> {
     const deadline = performance.now() + LAST_BYTES_MS;
     for (;;) {
-      const file = await open(join(this.host.paths.jobIo, id, name), 'r').catch(() => null);
+      const file = await open(join(this.host.folders.io, id, name), 'r').catch(() => null);
       if (file) {
         try {
           return await file.readFile();
@@ -164,7 +165,7 @@ export class Sandboxes {
       await pause(REMOVAL_LOOK_MS);
     }
     if (found.state === 'created') await endOrphans(found.id);
-    await rm(join(this.host.paths.jobIo, found.id), { recursive: true, force: true });
+    await rm(join(this.host.folders.io, found.id), { recursive: true, force: true });
   }
 
   private container(key: string): ReturnType<JobHost['docker']['getContainer']> {

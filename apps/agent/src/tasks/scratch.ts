@@ -5,7 +5,7 @@ import { CommandError } from '../docker/command.js';
 import { Disks } from '../docker/disks.js';
 import type { JobHost } from '../docker/types.js';
 import { nodeFault } from './execution-fault.js';
-import { keyOf, NOBODY } from './sandbox-spec.rules.js';
+import { keyOf, NOBODY } from './sandbox-spec.js';
 
 /** Folders on the host that become `/input` and `/output`. */
 export interface ScratchFolders {
@@ -24,7 +24,7 @@ export class Scratch {
   private readonly disks: Disks;
 
   constructor(private readonly host: JobHost) {
-    this.disks = new Disks({ ...host.paths, disks: host.paths.jobDisks }, host.path);
+    this.disks = new Disks(host.folders, host.path);
   }
 
   async make(spec: ExecutionSpec): Promise<ScratchFolders> {
@@ -56,7 +56,7 @@ export class Scratch {
 
   /** Keys of every execution that has room here. */
   async keys(): Promise<string[]> {
-    const [disks, folders] = await Promise.all([this.disks.list(), readdir(this.host.paths.jobInputs)]);
+    const [disks, folders] = await Promise.all([this.disks.list(), readdir(this.host.folders.inputs)]);
     return [...disks.map((disk) => disk.rentalId.slice(PREFIX.length)), ...folders];
   }
 
@@ -70,7 +70,7 @@ export class Scratch {
   }
 
   private smallFolder(key: string): string {
-    return join(this.host.paths.jobInputs, key);
+    return join(this.host.folders.inputs, key);
   }
 }
 

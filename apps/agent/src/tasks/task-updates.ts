@@ -1,7 +1,7 @@
 import type { Payload, TaskUpdate } from '@muster/shared-types';
 import type { Logger } from 'pino';
 import type { Connection } from '../link/connection.js';
-import { keyOf } from './sandbox-spec.rules.js';
+import { keyOf } from './sandbox-spec.js';
 
 export type Update = TaskUpdate['updates'][number];
 

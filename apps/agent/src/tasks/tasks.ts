@@ -9,7 +9,7 @@ import { Execution, type ExecutionParts } from './execution.js';
 import { Journal } from './journal.js';
 import { Outbox } from './outbox.js';
 import type { FetchPolicy } from './safe-fetch.js';
-import { keyOf } from './sandbox-spec.rules.js';
+import { keyOf } from './sandbox-spec.js';
 import { Sandboxes } from './sandbox.js';
 import { Scratch } from './scratch.js';
 import { Slots } from './slots.js';
@@ -100,7 +100,8 @@ export class Tasks {
 
   /** Resolves when the ends are on disk. What is not here, or has its result, is left as it is. */
   async cancel({ executions }: Payload<'cancel_tasks'>): Promise<void> {
-    await Promise.all(executions.map((one) => this.running.get(keyOf(one))?.cancel()));
+    const here = executions.flatMap((one) => this.running.get(keyOf(one)) ?? []);
+    await Promise.all(here.map((execution) => execution.cancel()));
   }
 
   /** For heartbeats: everything the market has no report of yet. */
