@@ -2,9 +2,10 @@
 import { ProblemError } from '@muster/shared-types';
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
-import { Agent, closeMachine, joinMarket, openMachine } from './agent.js';
+import { Agent } from './agent.js';
 import { type AgentConfig, ConfigError, readConfig } from './config.js';
 import { cleanEngine } from './docker/engine.js';
+import { closeMachine, joinMarket, openMachine } from './machine.js';
 import { AGENT_VERSION } from './version.js';
 
 const RETRY_JOIN_MS = 5_000;
