@@ -5,6 +5,7 @@ import { JobSpec } from './job-spec.js';
 import { isTerminal } from './job-status.rules.js';
 import type { JobCounts, SummaryRow } from './jobs.store.js';
 import { faultOf, textOrBase64 } from './shown.rules.js';
+import { DISTINCT_NODES_ONLY, ONE_IS_BELIEVED } from './submit/fit.rules.js';
 
 const Strings = z.array(z.string());
 const Env = z.record(z.string(), z.string());
@@ -84,5 +85,3 @@ function warningsOf(job: Pick<Job, 'distinctBy' | 'consensus'>): string[] {
   ];
 }
 
-export const DISTINCT_NODES_ONLY = 'Distinct nodes only: all copies may run on machines of one owner, so agreement does not prove independence';
-export const ONE_IS_BELIEVED = 'One result is believed without a second one';

@@ -1,4 +1,4 @@
-import { formatUsd, type MicroUsd } from '@muster/shared-types';
+import type { MicroUsd } from '@muster/shared-types';
 import { costOf } from '../ledger/pricing.rules.js';
 
 export interface ExecutionTiming {
@@ -70,5 +70,3 @@ export const isTooLow = (price: Price | TooLow): price is TooLow => 'neededMicro
 
 /** Micro-dollars as credits (1,000 of them), rounded up. */
 export const creditsRequired = (micro: MicroUsd): bigint => (micro + 999n) / 1_000n;
-
-export const usd = (micro: MicroUsd): string => `$${formatUsd(micro)}`;

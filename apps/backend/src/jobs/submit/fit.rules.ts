@@ -1,6 +1,9 @@
-import { formatUsd, type DistinctBy, type JobFault, type MicroUsd } from '@muster/shared-types';
+import type { DistinctBy, JobFault, MicroUsd } from '@muster/shared-types';
 import { misfit, nodeRate, servingGpus, type Misfit, type Need } from '../schedule/need.rules.js';
 import type { NodeState } from '../schedule/nodes.store.js';
+
+export const DISTINCT_NODES_ONLY = 'Distinct nodes only: all copies may run on machines of one owner, so agreement does not prove independence';
+export const ONE_IS_BELIEVED = 'One result is believed without a second one';
 
 /** What the market has for one kind of work. */
 export interface Fit {
@@ -98,10 +101,8 @@ export function fitWarnings(fit: Fit, policy: { redundancy: number; consensus: n
   const known = ratesOf(fit, policy.distinctBy).length;
   const word = policy.distinctBy === 'owner' ? 'owners' : 'nodes';
   return [
-    ...(policy.distinctBy === 'node' ? ['Copies run on distinct nodes, which may all be one owner’s: on this market agreement does not prove independence'] : []),
-    ...(policy.consensus === 1 ? ['One result is believed without a second one'] : []),
+    ...(policy.distinctBy === 'node' ? [DISTINCT_NODES_ONLY] : []),
+    ...(policy.consensus === 1 ? [ONE_IS_BELIEVED] : []),
     ...(known >= policy.consensus && known < policy.redundancy ? [`${policy.redundancy} copies are wanted and ${known} ${word} fit: the ones there are must agree`] : []),
   ];
 }
-
-export const rateWords = (rate: MicroUsd): string => `$${formatUsd(rate)}/h`;
