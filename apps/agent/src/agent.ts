@@ -1,5 +1,4 @@
 import { type Heartbeat, HOST_SHUTDOWN, type InstanceBeat, type InstanceSpec, type Inventory, type NodeStatus } from '@muster/shared-types';
-import type { Logger } from 'pino';
 import { bootId, bootSeconds } from './boot-clock.js';
 import { enginePaths } from './docker/engine-paths.js';
 import { sameFacts } from './inventory/inventory.rules.js';
