@@ -16,6 +16,9 @@ import { until } from './support/until.js';
 const STORY_MS = 600_000;
 const HELLO = '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03';
 
+/** Takes a moment, so that every copy is taken before two agree. */
+const SLOW_HELLO = ['sh', '-c', 'sleep 4; echo hello'];
+
 const Story = z.object({
   ok: z.boolean(),
   steps: z.array(z.object({ step: z.string(), ok: z.boolean() }).loose()),
@@ -45,7 +48,7 @@ describe.skipIf(obstacle !== null)(`verified jobs on a whole market${needs}`, ()
 
   const asSubmitter = (): NodeJS.ProcessEnv => ({ MUSTER_URL: market.url, MUSTER_API_KEY: submitter.apiKey });
   const submit = (...args: string[]) => market.cli(['submit', '--yes', '--json', ...args], STORY_MS, asSubmitter());
-  const hello = (name: string, command = ['echo', 'hello']): Promise<RunJob> =>
+  const hello = (name: string, command: string[]): Promise<RunJob> =>
     jobs.run(submitter, { name, docker_image: 'workspace', command, redundancy: 3, consensus: 2, distinct_by: 'owner' });
   const deltas = ({ executions }: RunJob): number[] => executions.filter(({ status }) => status === 'reported').map((run) => run.reputation_delta).toSorted((a, b) => b - a);
 
@@ -65,23 +68,27 @@ describe.skipIf(obstacle !== null)(`verified jobs on a whole market${needs}`, ()
     console.log(`    demo jobs: ${JSON.stringify(story.figures)}`);
   }, STORY_MS);
 
-  it('echo hello through the command line: completed, its hash, three votes of three nodes', async () => {
+  it('echo hello through the command line: completed, its hash, votes of different nodes', async () => {
     const before = await jobs.reputations(nodes);
     const ran = await submit('--name', 'hello', '--image', 'workspace', '--cmd', 'echo', '--cmd', 'hello', '--wait');
     expect(ran.code).toBe(0);
     const job = JobView.parse(JSON.parse(ran.stdout));
-    expect(job).toMatchObject({ status: 'completed', result: 'hello\n', result_hash: HELLO, submitted_by: job.submitted_by });
+    expect(job).toMatchObject({ status: 'completed', result: 'hello\n', result_hash: HELLO, consensus: 2 });
     const { executions } = await jobs.settled(submitter, job.id, 0);
-    expect(executions.map((run) => run.reputation_delta)).toEqual([5, 5, 5]);
-    expect(new Set(executions.map((run) => run.node_id)).size).toBe(3);
-    expect(await jobs.reputations(nodes)).toEqual(Object.fromEntries(Object.entries(before).map(([name, reputation]) => [name, Math.min(200, reputation + 5)])));
+    // On a slow machine two may agree before the third has taken its copy, which is not needed then.
+    const reported = executions.filter(({ status }) => status !== 'unneeded');
+    expect(reported.map((run) => [run.status, run.reputation_delta])).toEqual(reported.map(() => ['reported', 5]));
+    const voters = reported.map((run) => run.node_name);
+    expect(new Set(voters).size).toBe(reported.length);
+    expect(reported.length).toBeGreaterThanOrEqual(2);
+    expect(await jobs.reputations(nodes)).toEqual(Object.fromEntries(Object.entries(before).map(([name, reputation]) => [name, reputation + (voters.includes(name) ? 5 : 0)])));
   }, STORY_MS);
 
   it('two liars of one owner do not win: they are one vote', async () => {
     const [first, second] = [await Liar.start(jobs), await Liar.start(jobs)];
     try {
       await jobs.listOnly(nodes, nodes.slice(0, 2));
-      const ran = await hello('two liars', ['sh', '-c', 'sleep 2; echo hello']);
+      const ran = await hello('two liars', SLOW_HELLO);
       expect(ran.job).toMatchObject({ status: 'completed', result_hash: HELLO });
       expect(deltas(ran)).toEqual([5, 5, -10]);
       const lies = ran.executions.filter(({ node_id }) => node_id === first.node.id || node_id === second.node.id);
@@ -112,7 +119,7 @@ describe.skipIf(obstacle !== null)(`verified jobs on a whole market${needs}`, ()
     await until('the supervisor to be gone', async () => (await market.cli(['status'])).code === 3);
     await market.up();
     nodes = await jobs.readyNodes(3);
-    expect(deltas(await hello('after the kills'))).toEqual([5, 5, 5]);
+    expect(deltas(await hello('after the kills', SLOW_HELLO))).toEqual([5, 5, 5]);
     const list = z.object({ items: z.array(ExecutionView.pick({ id: true })) }).parse(JSON.parse((await market.cli(['list', '--json'], undefined, asSubmitter())).stdout));
     expect(list.items.length).toBeGreaterThan(5);
   }, STORY_MS);
