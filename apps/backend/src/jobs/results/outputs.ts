@@ -7,8 +7,8 @@ export interface TaskOutput {
   bytes: Uint8Array;
 }
 
-/** Results up to 1 MiB each are read this many at a time. */
-const PAGE = 16;
+/** Results up to 256 KiB each are read this many at a time. */
+const PAGE = 64;
 /** Objects are merged in memory. */
 const MAX_MERGED_CHARS = 64 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { sha256Hex } from '@muster/proof';
-import type { ExecutionSpec } from '@muster/shared-types';
+import { JOB_LIMITS, type ExecutionSpec } from '@muster/shared-types';
 import { findVersitygw, startTestS3, waitFor, type TestS3 } from '@muster/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestApp } from '../../../test/app.js';
@@ -196,20 +196,20 @@ describe('results', () => {
 
   it('are paged by number and by bytes', async () => {
     world.runs(() => null);
-    const { id } = await world.submit({ tasks: seeds(7), redundancy: 1, consensus: 1, max_copies: 1 });
-    const long = 'z'.repeat(1_000_000);
+    const { id } = await world.submit({ tasks: seeds(20), redundancy: 1, consensus: 1, max_copies: 1 });
+    const long = 'z'.repeat(JOB_LIMITS.resultBytes);
     const own = (agent: SimulatedAgent) => [...agent.executions.values()].filter((spec) => spec.job_id === id);
     await waitFor(async () => {
       // One at a time: together they would not fit into one message.
       for (const agent of world.agents) for (const spec of own(agent)) await world.hand(agent, spec, long);
       return (await world.job(id)).status === 'completed';
-    }, { deadlineMs: 60_000, what: 'seven long results' });
+    }, { deadlineMs: 60_000, what: 'twenty long results' });
     const first = await world.page(id, { limit: 200 });
-    expect(first.parts.map((part) => part.index)).toEqual([0, 1, 2, 3]);
+    expect(first.parts.map((part) => part.index)).toEqual(Array.from({ length: 16 }, (_, index) => index));
     const second = await world.page(id, { limit: 2, cursor: first.next ?? '' });
-    expect(second.parts.map((part) => part.index)).toEqual([4, 5]);
+    expect(second.parts.map((part) => part.index)).toEqual([16, 17]);
     const third = await world.page(id, { cursor: second.next ?? '' });
-    expect([third.parts.map((part) => part.index), third.next]).toEqual([[6], null]);
+    expect([third.parts.map((part) => part.index), third.next]).toEqual([[18, 19], null]);
     expect((await world.app.call('getJobResult', { token: world.submitter.token, params: { job_id: id }, query: { cursor: 'x' } })).body.code).toBe('invalid_request');
   });
 
