@@ -36,6 +36,8 @@ export interface ExecutionParts {
   log: Logger;
 }
 
+/** To pull and to fetch; the market gives no execution longer either. */
+const PREPARATION_MS = 15 * 60_000;
 const LOOK_EVERY_MS = 250;
 const OUTAGE_LOOK_MS = 250;
 /** An engine that stays away longer than this takes the execution with it. */
@@ -121,9 +123,10 @@ export class Execution {
     await Promise.race([mayStart, this.cancelled()]);
     this.throwIfCancelled();
     if (spec.runtime === 'gvisor' && !host.gvisor) throw nodeFault('capability_missing', 'This host has no gVisor.');
-    const image = await this.image();
+    const ready = AbortSignal.any([this.abort.signal, AbortSignal.timeout(PREPARATION_MS)]);
+    const image = await this.image(ready);
     const folders = await slots.run(() => scratch.make(spec));
-    if (folders.input !== null) await placeInputs(spec.inputs, folders.input, { policy, signal: this.abort.signal, onProgress: (progress) => this.tell({ phase: 'fetching', progress }) });
+    if (folders.input !== null) await placeInputs(spec.inputs, folders.input, { policy, signal: ready, onProgress: (progress) => this.tell({ phase: 'fetching', progress }) });
     await slots.run(async () => {
       this.throwIfCancelled();
       await sandboxes.create(spec, image, folders);
@@ -134,13 +137,13 @@ export class Execution {
     return sandbox;
   }
 
-  private image(): ReturnType<typeof resolveImage> {
+  private image(signal: AbortSignal): ReturnType<typeof resolveImage> {
     const { engine, host, maxImageBytes, makeRoom } = this.parts;
     return resolveImage(this.spec, {
       engine,
       docker: host.docker,
       maxBytes: maxImageBytes,
-      signal: this.abort.signal,
+      signal,
       onProgress: ({ current_bytes, total_bytes }) => this.tell({ phase: 'pulling', progress: { current_bytes, total_bytes } }),
       makeRoom,
     });

@@ -37,7 +37,7 @@ async function pull(ref: string, context: ImageContext, mayMakeRoom = true): Pro
   const pulled = await engine.pull(ref, { maxBytes, signal, onProgress });
   if (pulled.ok) return;
   const { code, message } = pulled.fault;
-  if (signal.aborted) throw nodeFault('cancelled', 'It was cancelled.');
+  if (signal.aborted) throw nodeFault('image_missing', `The image ${ref} took too long to come to this host.`);
   if (code === 'disk_full' && mayMakeRoom && (await makeRoom())) return pull(ref, context, false);
   if (code === 'disk_full') throw nodeFault('disk_full', message);
   if (code === 'engine_down') throw nodeFault('engine_down', message);

@@ -40,6 +40,7 @@ const LAST_BYTES_LOOK_MS = 5;
 const LOOK_AGAIN_MS = 5_000;
 const REMOVAL_MS = 20_000;
 const REMOVAL_LOOK_MS = 50;
+const TOO_LITTLE_MEMORY = /OOM-killed|memory limit|cannot allocate memory|container init was/i;
 const CANNOT_START = /executable file not found|no such file or directory|exec format error|permission denied|is a directory|no command specified/i;
 
 /** Containers of executions. Identity lies on their labels; every verb may be repeated. */
@@ -58,9 +59,12 @@ export class Sandboxes {
     }
   }
 
-  /** Keys of every execution that has a container here. */
+  /** Keys of every execution that has a container here. Output of containers that are no more is removed on the way. */
   async keys(): Promise<string[]> {
+    const outputs = await readdir(this.host.folders.io);
     const all = await this.host.docker.listContainers({ all: true, filters: { label: [EXECUTION_LABEL] } });
+    const ids = new Set(all.map(({ Id }) => Id));
+    for (const id of outputs) if (!ids.has(id)) await rm(join(this.host.folders.io, id), { recursive: true, force: true });
     return all.map(({ Labels }) => keyOf({ execution_id: Labels[EXECUTION_LABEL] ?? '', attempt: Number(Labels[ATTEMPT_LABEL]) }));
   }
 
@@ -105,6 +109,7 @@ export class Sandboxes {
     } catch (error) {
       const words = dockerWords(error);
       if (CANNOT_START.test(words)) throw jobFault('bad_image', `The command could not be started: ${shortWords(words)}`);
+      if (TOO_LITTLE_MEMORY.test(words)) throw jobFault('out_of_memory', `${spec.memory_mb} MB of memory are too little to start it.`);
       if (/could not select device driver|nvidia-container-cli|CDI device/i.test(words)) throw nodeFault('capability_missing', `The host could not attach the GPUs: ${shortWords(words)}`);
       throw error;
     }
