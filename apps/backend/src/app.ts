@@ -9,10 +9,12 @@ import { answerUnreadable } from './platform/client-error.js';
 import { Metrics } from './platform/metrics.js';
 import { assignRequestId } from './platform/request-id.js';
 import { InFlight } from './platform/in-flight.js';
-import { cutSlowBodies, isJsonBody, LONGEST_REQUEST_MS } from './platform/request-bodies.js';
+import { cutSlowBodies, isLongJsonBody, isShortJsonBody, LONGEST_REQUEST_MS } from './platform/request-bodies.js';
 
 /** Larger than any inventory; nothing else that is sent comes near. */
 const BODY_LIMIT = '1mb';
+/** A job with all the inline inputs that it may have; a result with its logs. */
+const LONG_BODY_LIMIT = '6mb';
 /** A request that takes longer is cut at shutdown. */
 const DRAIN_MS = 10_000;
 
@@ -38,7 +40,8 @@ export function configureApp(app: NestExpressApplication): InFlight {
   app.use('/metrics', metrics.serve);
   serveDocuments(app);
   app.use(cutSlowBodies);
-  app.useBodyParser('json', { limit: BODY_LIMIT, inflate: false, type: isJsonBody });
+  app.useBodyParser('json', { limit: LONG_BODY_LIMIT, inflate: false, type: isLongJsonBody });
+  app.useBodyParser('json', { limit: BODY_LIMIT, inflate: false, type: isShortJsonBody });
   return inFlight;
 }
 

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { fail, ok, type JobView, type Result } from '@muster/shared-types';
 import { NodePush } from '../agents/node-push.js';
-import { lockMoneyOf } from '../ledger/for-jobs.js';
 import { Clock } from '../platform/clock.js';
 import { Db, type Tx } from '../platform/db.js';
 import { emitEvent, Outbox } from '../platform/outbox.js';
@@ -10,7 +9,8 @@ import { cancelExecutions, cancelTasks, type CancelledExecution } from './cancel
 import { refundAndRecompute } from './escrow.js';
 import { isTerminal } from './job-status.rules.js';
 import { jobView } from './job.view.js';
-import { countsOf, jobOf, lockJobOf, NO_COUNTS } from './jobs.store.js';
+import { countsOf, jobOf, NO_COUNTS } from './jobs.store.js';
+import { lockJobsAndMoney } from './lock.store.js';
 import { SchedulerWake } from './schedule/wake.js';
 
 interface Cancelled {
@@ -45,8 +45,8 @@ export class CancelJob {
   }
 
   async #write(tx: Tx, userId: string, jobId: string): Promise<Result<Cancelled>> {
-    await lockMoneyOf(tx, userId);
-    const job = await lockJobOf(tx, userId, jobId);
+    await lockJobsAndMoney(tx, userId, [jobId]);
+    const job = await jobOf(tx, userId, jobId);
     if (!job) return noSuchJob();
     if (isTerminal(job.status)) return fail('action_not_allowed', { detail: `The job is ${job.status} already` });
     const now = this.clock.now();

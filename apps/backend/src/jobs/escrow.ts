@@ -95,7 +95,7 @@ interface RefundRow {
 /**
  * Gives back what terminal jobs no longer need: all that is left, less the most that copies still leased can earn. Jobs
  * that are not terminal are left alone. Returns what was given back per job.
- * The submitters must be locked by `lockMoneyOf`; then call `recomputeDeadlines` for them (`Refunds` does all of that).
+ * The submitters must be locked by `lockJobsAndMoney`; then call `recomputeDeadlines` for them (`Refunds` does all of that).
  */
 export async function settleTerminal(tx: Tx, jobIds: readonly string[], now: Date): Promise<{ jobId: string; submitterId: string; amountMicro: MicroUsd }[]> {
   const due = await refundable(tx, jobIds);
@@ -110,7 +110,7 @@ export async function settleTerminal(tx: Tx, jobIds: readonly string[], now: Dat
   return due.map((row) => ({ jobId: row.job, submitterId: row.submitter, amountMicro: row.amount }));
 }
 
-/** Locks the jobs, so that no pay comes between what is read and what is given back. */
+/** Under the locks of the jobs no pay comes between what is read and what is given back. */
 async function refundable(tx: Tx, jobIds: readonly string[]): Promise<RefundRow[]> {
   return await tx.$queryRaw<RefundRow[]>`
     WITH ended AS MATERIALIZED (

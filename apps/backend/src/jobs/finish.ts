@@ -4,8 +4,6 @@ import type { Tx } from '../platform/db.js';
 import { isTerminal, jobStatus, type JobFacts } from './job-status.rules.js';
 import { textOf } from './shown.rules.js';
 
-export { textOf };
-
 export interface Finish {
   /** Jobs that became terminal by this call. Of a failed one copies may be left: end them in the same transaction. */
   ended: { jobId: string; status: JobStatus }[];

@@ -18,12 +18,6 @@ export const NO_COUNTS: JobCounts = { running: 0, reported: 0 };
 /** A job of this account; null for one of another person, as for one that does not exist. */
 export const jobOf = (db: Reader, userId: string, jobId: string): Promise<Job | null> => db.job.findFirst({ where: { id: jobId, submittedBy: userId } });
 
-/** The same with its row locked until the transaction ends. */
-export async function lockJobOf(tx: Tx, userId: string, jobId: string): Promise<Job | null> {
-  await tx.$executeRaw`SELECT 1 FROM "Job" WHERE id = ${jobId}::uuid AND "submittedBy" = ${userId}::uuid FOR NO KEY UPDATE`;
-  return await jobOf(tx, userId, jobId);
-}
-
 /** Of a list only what a line of it shows: what a job runs on can be long. */
 const summary = {
   id: true, name: true, dockerImage: true, status: true, redundancy: true, consensus: true, submittedAt: true, startedAt: true, completedAt: true,

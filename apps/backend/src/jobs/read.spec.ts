@@ -117,6 +117,15 @@ describe('inputs', () => {
     expect(body.inputs.map((input: { kind: string; path: string }) => [input.kind, input.path])).toEqual([['upload', 'big'], ['inline', 'small']]);
   });
 
+  it('may be some megabytes together, and no more', async () => {
+    const data = 'x'.repeat(1_900_000);
+    expect((await submit({ inputs: [{ kind: 'inline', path: 'a', data }, { kind: 'inline', path: 'b', data }] })).status).toBe(201);
+    const { status, body } = await submit({ inputs: [{ kind: 'inline', path: 'a', data: 'x'.repeat(4_000_001) }] });
+    expect([status, body.errors[0].path]).toEqual([422, 'body.inputs.0.data']);
+    expect((await submit({ inputs: Array.from({ length: 4 }, (_, n) => ({ kind: 'inline', path: `a${n}`, data })) })).body.code).toBe('payload_too_large');
+    expect((await market.call('addSshKey', { token: ada.token, body: { name: 'x', public_key: data } })).body.code).toBe('payload_too_large');
+  });
+
   it('name uploads only of the same account, and only such as are there', async () => {
     const { body: upload } = await market.call('createUpload', { token: ada.token, body: { size: 1, sha256: 'a'.repeat(64) } });
     const job = { inputs: [{ kind: 'upload', path: 'a', upload_id: upload.upload_id }] };

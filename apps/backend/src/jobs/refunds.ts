@@ -1,12 +1,12 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { NodePush } from '../agents/node-push.js';
 import { Config } from '../config.js';
-import { lockMoneyOf } from '../ledger/for-jobs.js';
 import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { Singletons, type SingletonLoop } from '../platform/leases.js';
 import { withTx } from '../platform/tx.js';
 import { refundAndRecompute } from './escrow.js';
+import { lockJobsAndMoney } from './lock.store.js';
 
 const SAFETY_PASS_MS = 1_000;
 /** Jobs of one person in one transaction. */
@@ -51,7 +51,7 @@ export class Refunds implements OnApplicationBootstrap, BeforeApplicationShutdow
 
   async #refund(submitterId: string, jobIds: string[], now: Date): Promise<void> {
     const nodes = await withTx(this.db, async (tx) => {
-      await lockMoneyOf(tx, submitterId);
+      await lockJobsAndMoney(tx, submitterId, jobIds);
       return await refundAndRecompute(tx, submitterId, jobIds, now);
     });
     await Promise.all(nodes.map((nodeId) => this.push.changed(nodeId)));

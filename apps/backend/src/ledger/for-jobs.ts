@@ -3,6 +3,7 @@ import type { MicroUsd } from '@muster/shared-types';
 import type { Tx } from '../platform/db.js';
 
 /** What the ledger does for jobs, inside their own transactions. */
+export { lockUsers } from './accounts.store.js';
 export { fundsOf } from './balance.js';
 export { recomputeDeadlines } from './deadlines.js';
 export { lockMoneyOf } from './lock-money.js';

@@ -10,11 +10,17 @@ const LONGEST_JSON_MS = 60_000;
 
 const isBlob = (request: IncomingMessage): boolean => request.url?.startsWith(BLOBS) ?? false;
 
+/** Jobs carry inputs, reports carry results. */
+const LONG_JSON: readonly string[] = [operations.createJob.path, operations.quoteJob.path, operations.reportResult.path];
+const isLong = (request: IncomingMessage): boolean => request.method === 'POST' && LONG_JSON.includes(request.url?.split('?')[0] ?? '');
+
 /** What the JSON parser reads. An upload is never among it, whatever its type says. */
 export function isJsonBody(request: IncomingMessage): boolean {
   const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
   return type === 'application/json' && !isBlob(request);
 }
+export const isLongJsonBody = (request: IncomingMessage): boolean => isJsonBody(request) && isLong(request);
+export const isShortJsonBody = (request: IncomingMessage): boolean => isJsonBody(request) && !isLong(request);
 
 /** Ends connections that send the body of a request byte by byte. */
 export function cutSlowBodies(request: Request, _response: Response, next: NextFunction): void {

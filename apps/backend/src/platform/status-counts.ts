@@ -13,7 +13,8 @@ export async function jobsByStatus({ client }: Db): Promise<Record<string, numbe
 
 /** Share of the decided tasks that found agreement; null before the first. */
 export async function consensusRate({ client }: Db): Promise<number | null> {
-  const [final, failed] = await Promise.all([client.task.count({ where: { status: 'final' } }), client.task.count({ where: { status: 'failed' } })]);
+  const { _sum } = await client.job.aggregate({ _sum: { tasksFinal: true, tasksFailed: true } });
+  const [final, failed] = [_sum.tasksFinal ?? 0, _sum.tasksFailed ?? 0];
   return final + failed === 0 ? null : final / (final + failed);
 }
 
