@@ -101,17 +101,27 @@ describe.skipIf(obstacle !== null)(`verified jobs on a whole market${needs}`, ()
 
   it('with one owner left submit says so and ends with 4; a job that may wait says what it waits for, and then runs', async () => {
     await jobs.listOnly(nodes, nodes.slice(0, 1));
+    let waiting: JobView;
+    try {
+      waiting = await submitToOneOwner();
+    } finally {
+      await jobs.listOnly(nodes, nodes);
+    }
+    await until('the job to be done', async () => (await submitter.client.call('getJob', { params: { job_id: waiting.id } })).status === 'completed');
+  }, STORY_MS);
+
+  async function submitToOneOwner(): Promise<JobView> {
     const refused = await submit('--image', 'workspace', '--', 'echo', 'hello');
     expect(refused.code).toBe(4);
     const { error } = Refusal.parse(JSON.parse(refused.stderr.trim().split('\n').at(-1) ?? ''));
     expect(error.facts).toMatchObject({ waiting_for: 'too_few_owners', distinct_by: 'owner' });
     expect(error.hint).toContain('--anyway');
     const waiting = JobView.parse(JSON.parse((await submit('--image', 'workspace', '--anyway', '--', 'echo', 'hello')).stdout));
-    const shown = JobView.parse(JSON.parse((await market.cli(['get', waiting.id, '--json'], undefined, asSubmitter())).stdout));
-    expect(shown).toMatchObject({ waiting_for: { code: 'too_few_owners' } });
-    await jobs.listOnly(nodes, nodes);
-    await until('the job to be done', async () => (await submitter.client.call('getJob', { params: { job_id: waiting.id } })).status === 'completed');
-  }, STORY_MS);
+    const shown = async (): Promise<JobView> => JobView.parse(JSON.parse((await market.cli(['get', waiting.id, '--json'], undefined, asSubmitter())).stdout));
+    await until('the one owner to have voted', async () => (await shown()).progress.executions_reported === 1);
+    await until('the job to say that it waits for owners', async () => (await shown()).waiting_for?.code === 'too_few_owners');
+    return waiting;
+  }
 
   it('its nodes come back after their agents were killed, and a killed supervisor leaves them to the next one', async () => {
     await Promise.all([market.kill('agent-2'), market.kill('agent-3')]);
