@@ -43,6 +43,15 @@ function spelledOut(range: string): string[] {
   return Array.from({ length: last - first + 1 }, (_, n) => String(first + n));
 }
 
+/** The jobs that docs/jobs.md shows, each with the result it claims. */
+async function documented(): Promise<[name: string, block: string, result: string][]> {
+  const page = await readFile(fileURLToPath(new URL('../../../docs/jobs.md', import.meta.url)), 'utf8');
+  const blocks = [...page.matchAll(/^```yaml\n([^]*?)^```\n(?:```result\n([^]*?)^```\n)?/gm)];
+  return blocks.map(([, block = '', result]) => [/name: (.*)/.exec(block)?.[1] ?? '', block, result ?? 'hello\n']);
+}
+
+const DOCUMENTED = await documented();
+
 const example = async (name: string) => submissionOf(await readFile(join(EXAMPLES, name, 'job.yaml'), 'utf8'), join(EXAMPLES, name));
 
 describe('the programs of examples/ (needs python3)', () => {
@@ -126,6 +135,15 @@ describe('jobs of examples/ and docs/jobs.md on plain-HTTP workers of three owne
     const { status, body } = await world.app.call('quoteJob', { token: world.submitter.token, body: await example('image-process') });
     // A worker that only speaks HTTP has no output folders, so nobody fits here.
     expect([status, body.waiting_for !== null, body.can_start]).toEqual([200, true, false]);
+  });
+
+  test.each(DOCUMENTED)('docs/jobs.md: %s', async (_name, block, result) => {
+    const body = await submissionOf(block, EXAMPLES);
+    const quote = await world.app.call('quoteJob', { token: world.submitter.token, body });
+    expect(quote.status, JSON.stringify(quote.body)).toBe(200);
+    // Folders are not for workers that only speak HTTP.
+    if (body.outputs) return;
+    expect((await ended((await world.submit(body)).id)).result).toBe(result);
   });
 
   test('a command that fails is the job’s own fault, and said', async () => {
