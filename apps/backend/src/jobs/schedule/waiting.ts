@@ -10,6 +10,8 @@ import { waitingReason } from './waiting.rules.js';
 
 /** A job is looked at again for its reason at most this often. */
 const AGAIN_AFTER_MS = 2_000;
+/** A lease or a report clears what was written: an unchanged reason is written again, at most this often. */
+const RETELL_AFTER_MS = 5_000;
 const REMEMBERED = 10_000;
 
 export interface WaitingJob {
@@ -20,7 +22,7 @@ export interface WaitingJob {
 /** Says on each job that gets nothing what it waits for and what to do, and writes only what changed. */
 @Injectable()
 export class WaitingReasons {
-  readonly #told = new Map<string, { atMs: number; text: string }>();
+  readonly #told = new Map<string, { atMs: number; text: string; writtenMs: number }>();
 
   constructor(
     private readonly db: Db,
@@ -39,10 +41,11 @@ export class WaitingReasons {
 
   #isNew({ id, code, message }: JobFault & { id: string }, now: number): boolean {
     const text = `${code} ${message}`;
-    const same = this.#told.get(id)?.text === text;
+    const told = this.#told.get(id);
+    const isNew = told?.text !== text || now - told.writtenMs >= RETELL_AFTER_MS;
     if (this.#told.size >= REMEMBERED) this.#told.clear();
-    this.#told.set(id, { atMs: now, text });
-    return !same;
+    this.#told.set(id, { atMs: now, text, writtenMs: isNew ? now : (told?.writtenMs ?? now) });
+    return isNew;
   }
 
   /** Full nodes are no news for a job of which something runs. */
