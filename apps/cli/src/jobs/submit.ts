@@ -135,7 +135,8 @@ function cannotStart(quote: JobQuote, redundancy: number): ProblemError {
   const detail = `It cannot run now: ${quote.waiting_for?.message ?? 'too few nodes fit it'}`;
   const nodes = Math.min(MOST_NODES, redundancy);
   const here = `muster up --nodes ${nodes}${quote.distinct_by === 'owner' ? ` --owners ${nodes}` : ''}`;
-  const more = quote.waiting_for?.code.startsWith('too_few') ? `A market of this machine gets more of them with: ${here}. ` : '';
+  const fitting = quote.distinct_by === 'owner' ? quote.owners_fitting : quote.nodes_fitting;
+  const more = quote.waiting_for?.code.startsWith('too_few') && fitting < redundancy ? `A market of this machine gets more of them with: ${here}. ` : '';
   return new ProblemError(makeProblem('action_not_allowed', { detail, hint: `${more}Submit it all the same, and it waits for them: --anyway`, facts }));
 }
 
