@@ -1,8 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { sha256Hex, sha256OfJson } from '@muster/proof';
 import { JOB_LIMITS } from '@muster/shared-types';
 import { engineObstacle } from '@muster/testkit/engine/engine-place';
+import { startTestRegistry } from '@muster/testkit/engine/test-registry';
 import { until } from '@muster/testkit/frp/until';
 import { extract } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +14,7 @@ import { fileInput, remainsOf, reportOf, runOne, shell, testExecution } from './
 import { OPEN_MS, TestHost } from './support/host.js';
 
 const obstacle = engineObstacle();
+const gvisorObstacle = ['/usr/local/bin/runsc', '/usr/bin/runsc'].some((file) => existsSync(file)) ? null : 'needs runsc';
 
 describe.skipIf(obstacle !== null)(`executions of jobs${obstacle === null ? '' : ` (${obstacle})`}`, { timeout: 120_000 }, () => {
   let host: TestHost;
@@ -132,10 +137,36 @@ describe.skipIf(obstacle !== null)(`executions of jobs${obstacle === null ? '' :
     expect(report.fault?.message.length).toBeGreaterThan(20);
   });
 
+  it('pulls an image, says how far, and names its digest; one that its registry lacks is the job\'s fault', async () => {
+    const tar = (await readdir(host.imagesDir)).find((file) => file.endsWith('.tar')) ?? '';
+    const registry = await startTestRegistry(join(host.imagesDir, tar), { delayMs: 5 });
+    try {
+      const spec = testExecution({ docker_image: `${registry.host}/some/image:1` });
+      const report = await runOne(host, spec);
+      expect(report).toMatchObject({ result: 'hello\n', image_digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) as string });
+      expect(host.market.taskUpdates.some((one) => one.execution_id === spec.execution_id && one.phase === 'pulling' && (one.progress?.total_bytes ?? 0) > 0)).toBe(true);
+      const pinned = await runOne(host, testExecution({ docker_image: `${registry.host}/some/image@${report.image_digest}` }));
+      expect(pinned).toMatchObject({ result: 'hello\n', image_digest: report.image_digest });
+      expect((await runOne(host, testExecution({ docker_image: `${registry.host}/missing/image:1` }))).fault).toMatchObject({ code: 'image_missing', blame: 'job' });
+    } finally {
+      await registry.close();
+    }
+  });
+
   it('blames the host for a runtime that it lacks', async () => {
     expect(host.market.inventories.at(-1)?.capabilities).toEqual(expect.arrayContaining(['image:busybox', 'image:muster/busybox']));
-    if (host.market.inventories.at(-1)?.capabilities.includes('runtime:gvisor')) return;
-    expect(await faultOf('true', { runtime: 'gvisor' })).toMatchObject({ code: 'capability_missing', blame: 'node' });
+    if (gvisorObstacle !== null) expect(await faultOf('true', { runtime: 'gvisor' })).toMatchObject({ code: 'capability_missing', blame: 'node' });
+  });
+
+  it.skipIf(gvisorObstacle !== null)(`runs under gVisor like anywhere else${gvisorObstacle === null ? '' : ` (${gvisorObstacle})`}`, async () => {
+    expect(host.market.inventories.at(-1)?.capabilities).toContain('runtime:gvisor');
+    const inputs = [{ kind: 'inline', path: 'a', data: 'in\n', encoding: 'utf8' } as const];
+    const report = await runOne(host, shell('dmesg | grep -c gVisor; cat /input/a; nc -w 2 93.184.215.14 80 || echo closed', { runtime: 'gvisor', inputs }));
+    expect(report).toMatchObject({ result: '1\nin\nclosed\n', fault: null });
+    expect(await faultOf('tail -c 600000000 /dev/zero', { runtime: 'gvisor', memory_mb: 512 })).toMatchObject({ code: 'out_of_memory' });
+    expect(await faultOf('yes | head -c 1000000', { runtime: 'gvisor' })).toMatchObject({ code: 'output_too_large' });
+    expect(await faultOf('true', { runtime: 'gvisor', network: 'egress' })).toMatchObject({ code: 'capability_missing', blame: 'job' });
+    await until('nothing is left', async () => (await remainsOf(host)).length === 0);
   });
 
   describe('inputs', () => {

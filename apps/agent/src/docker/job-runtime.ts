@@ -46,12 +46,15 @@ exec ${runtime} "$@"
 `;
 }
 
+/** Its own network stack cannot enter a network namespace that belongs to a user namespace: it runs without one. */
+const GVISOR = 'runsc --network=none';
+
 export const hasGvisor = async (path: string | undefined): Promise<boolean> => (await run('runsc', ['--version'], { path })).code === 0;
 
 /** Writes the scripts and says under which names the engine is to know them. */
 export async function writeJobRuntimes(paths: EnginePaths, path: string | undefined): Promise<Record<string, { path: string }>> {
   await mkdir(paths.jobIo, { recursive: true, mode: 0o700 });
-  const runtimes = { [JOB_RUNTIMES.default]: 'runc', ...((await hasGvisor(path)) && { [JOB_RUNTIMES.gvisor]: 'runsc' }) };
+  const runtimes = { [JOB_RUNTIMES.default]: 'runc', ...((await hasGvisor(path)) && { [JOB_RUNTIMES.gvisor]: GVISOR }) };
   const made = Object.entries(runtimes).map(async ([name, runtime]): Promise<[string, { path: string }]> => {
     const file = join(paths.engineDir, name);
     await replaceScript(file, jobRuntimeScript(paths.jobIo, runtime));

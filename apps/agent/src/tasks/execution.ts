@@ -5,7 +5,7 @@ import { FaultError, faultOf } from '../docker/faults.js';
 import { RESULT_CAPTURE_BYTES } from '../docker/job-runtime.js';
 import type { Engine, JobHost } from '../docker/types.js';
 import { type Ending, faultOfEnding, type OrderedEnd } from './ending.rules.js';
-import { ExecutionFaultError, nodeFault } from './execution-fault.js';
+import { ExecutionFaultError, jobFault, nodeFault } from './execution-fault.js';
 import { placeInputs } from './inputs.js';
 import { digestOf, resolveImage } from './job-image.js';
 import type { Journal } from './journal.js';
@@ -122,7 +122,7 @@ export class Execution {
     const { spec } = this;
     await Promise.race([mayStart, this.cancelled()]);
     this.throwIfCancelled();
-    if (spec.runtime === 'gvisor' && !host.gvisor) throw nodeFault('capability_missing', 'This host has no gVisor.');
+    if (spec.runtime === 'gvisor') checkGvisor(spec, host.gvisor);
     const ready = AbortSignal.any([this.abort.signal, AbortSignal.timeout(PREPARATION_MS)]);
     const image = await this.image(ready);
     const folders = await slots.run(() => scratch.make(spec));
@@ -278,4 +278,9 @@ export class Execution {
     const { execution_id, attempt } = this.spec;
     this.parts.updates.set({ execution_id, attempt, ...update });
   }
+}
+
+function checkGvisor({ network }: ExecutionSpec, present: boolean): void {
+  if (!present) throw nodeFault('capability_missing', 'This host has no gVisor.');
+  if (network !== 'none') throw jobFault('capability_missing', 'With gVisor an execution has no network: network must be "none".');
 }
