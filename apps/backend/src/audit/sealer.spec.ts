@@ -67,7 +67,7 @@ describe('the record of work and credit', () => {
     expect(found[0]).toMatch(/^entry (7|8|9|1000) /);
     expect(await checkLedger(market.db.client)).toContainEqual(expect.objectContaining({ id: 'entries_sealed', ok: false, violations: found.length }));
     const { id, eventType, ownerId, prevHash, hash, signature } = before;
-    await tamper(`UPDATE "LedgerEntry" SET id = '${id}', "eventType" = '${eventType}', "ownerId" = '${ownerId}', credits = ${before.credits}, data = '${JSON.stringify(before.data)}',
+    await tamper(`UPDATE "LedgerEntry" SET id = '${id}', "eventType" = '${eventType}', "ownerId" = '${ownerId}', credits = ${before.credits.toFixed(3)}, data = '${JSON.stringify(before.data)}',
       timestamp = '${before.timestamp.toISOString()}', seq = 8, "prevHash" = '${prevHash}', hash = '${hash}', signature = '${signature}' WHERE hash = '${hash}' OR "prevHash" = '${prevHash}' OR seq = 1000`);
     expect(await findings()).toEqual([]);
   });

@@ -81,8 +81,6 @@ describe('a submission', () => {
     expect(await client.jobExecution.count({ where: { jobId: body.id } })).toBe(30_000);
     const last = await client.task.findFirstOrThrow({ where: { jobId: body.id }, orderBy: { index: 'desc' } });
     expect(last).toMatchObject({ index: 9_999, label: 'seed=99 Rate=99', environment: { SEED: '99', RATE: '99' } });
-    const got = await market.call('getJob', { token: ada.token, params: { job_id: body.id } });
-    const page = await market.call('listExecutions', { token: ada.token, params: { job_id: body.id } });
     expect((await market.call('cancelJob', { token: ada.token, params: { job_id: body.id } })).body.status).toBe('cancelled');
   });
 });

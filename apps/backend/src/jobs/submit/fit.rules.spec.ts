@@ -23,7 +23,7 @@ function node(name: string, { owner = name, cpu = '0.010000', online = true, use
     name, reputation, online, listed: true, cpuUsed: used, ramMbUsed: 0, diskGbUsed: 0,
   };
 }
-const TWO_OF_THREE = { redundancy: 3, consensus: 2, maxCopies: 7, distinctBy: 'owner' as const };
+const TWO_OF_THREE: Parameters<typeof fitWarnings>[1] = { redundancy: 3, consensus: 2, maxCopies: 7, distinctBy: 'owner' };
 
 describe('who fits', () => {
   it('is counted by node and by owner, at the cheapest price of each', () => {
@@ -52,7 +52,7 @@ describe('what a job waits for', () => {
       code: 'too_few_owners',
       message: 'Needs 2 owners, 1 is there: add a machine of another owner, or submit with --redundancy 1 --consensus 1; on a market where one owner has all machines set MUSTER_DISTINCT_BY=node',
     });
-    expect(waits(all, {}, { distinctBy: 'node' as 'owner' })).toBeNull();
+    expect(waits(all, {}, { distinctBy: 'node' })).toBeNull();
   });
 
   it('names those who would do and are away', () => {
@@ -76,6 +76,6 @@ describe('warnings', () => {
     const fit = fitOf([node('a'), node('b')], NEED);
     expect(fitWarnings(fit, TWO_OF_THREE)).toEqual(['3 copies are wanted and 2 owners fit: the ones there are must agree']);
     expect(fitWarnings(fit, { ...TWO_OF_THREE, redundancy: 1, consensus: 1 })).toEqual(['One result is believed without a second one']);
-    expect(fitWarnings(fit, { ...TWO_OF_THREE, redundancy: 2, distinctBy: 'node' as 'owner' })[0]).toMatch(/^Distinct nodes only/);
+    expect(fitWarnings(fit, { ...TWO_OF_THREE, redundancy: 2, distinctBy: 'node' })[0]).toMatch(/^Distinct nodes only/);
   });
 });

@@ -69,10 +69,10 @@ export class InputFiles {
   async place(userId: string, draft: JobDraft, tasks: readonly TaskDraft[]): Promise<TaskDraft[]> {
     const { tasks: plan } = draft.spec;
     if (plan.kind !== 'split' || plan.by !== 'lines') return [...tasks];
-    const placed = new Array<TaskDraft>(tasks.length);
+    const placed = [...tasks];
     let next = 0;
     const worker = async (): Promise<void> => {
-      for (let index = next++; index < tasks.length; index = next++) placed[index] = await this.#placeOne(userId, plan.path, tasks[index] as TaskDraft);
+      for (let index = next++; index < placed.length; index = next++) placed[index] = await this.#placeOne(userId, plan.path, placed[index] as TaskDraft);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     return placed;
