@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobsMarket, type DemoAccount, type DemoNode, type RunJob } from '@muster/cli/demo/jobs-market';
 import { Liar } from '@muster/cli/demo/liar';
@@ -82,6 +82,15 @@ describe.skipIf(obstacle !== null)(`verified jobs on a whole market${needs}`, ()
     expect(new Set(voters).size).toBe(reported.length);
     expect(reported.length).toBeGreaterThanOrEqual(2);
     expect(await jobs.reputations(nodes)).toEqual(Object.fromEntries(Object.entries(before).map(([name, reputation]) => [name, reputation + (voters.includes(name) ? 5 : 0)])));
+  }, STORY_MS);
+
+  it('a file too large to travel inside the submission is uploaded, and what comes back is its hash', async () => {
+    const bytes = randomBytes(300_000);
+    const file = join(market.home, 'person', 'noise');
+    await writeFile(file, bytes);
+    const ran = await submit('--image', 'workspace', '--redundancy', '2', '--input', file, '--wait', '--', 'sha256sum', '/input/noise');
+    expect(ran.stderr).toBe('');
+    expect(JobView.parse(JSON.parse(ran.stdout)).result).toBe(`${createHash('sha256').update(bytes).digest('hex')}  /input/noise\n`);
   }, STORY_MS);
 
   it('two liars of one owner do not win: they are one vote', async () => {
