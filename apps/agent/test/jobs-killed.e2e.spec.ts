@@ -6,7 +6,7 @@ import { engineObstacle } from '@muster/testkit/engine/engine-place';
 import { until } from '@muster/testkit/frp/until';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { remainsOf, reportOf, runOne, shell, testExecution } from './support/execution.js';
-import { OPEN_MS, TestHost } from './support/host.js';
+import { NOTHING, OPEN_MS, TestHost } from './support/host.js';
 
 const obstacle = engineObstacle();
 /** Prints before, while and after parts of the host are killed: a byte that is lost or comes twice changes the hash. */
@@ -122,5 +122,17 @@ describe.skipIf(obstacle !== null)(`executions on a host whose parts are killed$
       expect(await reportOf(host, spec)).toMatchObject({ exit_code: 4, logs: 'words\n', fault: { code: 'exit_code' } });
     }
     await until('nothing is left', async () => (await remainsOf(host).catch(() => ['?'])).length === 0);
+  });
+
+  it('a machine that is shut down with its engine says so, and leaves nothing', async () => {
+    await host.agent?.signal('SIGTERM');
+    await host.startAgent({ env: { MUSTER_AGENT_STOP_ENGINE: 'true' } });
+    const spec = shell('sleep 600', { outputs: '/output', upload_url: `${host.market.url}/files/x` });
+    await host.market.run(spec);
+    await until('it runs', () => isRunning(spec));
+    await host.agent?.signal('SIGTERM');
+    expect(host.market.reportOf(spec)?.fault).toMatchObject({ code: 'cancelled', blame: 'node' });
+    expect(host.market.goodbyes.at(-1)).toBe('host_shutdown');
+    await until('nothing is left', async () => JSON.stringify(await host.remains()) === JSON.stringify(NOTHING));
   });
 });
