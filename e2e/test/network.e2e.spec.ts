@@ -41,13 +41,11 @@ describe.skipIf(obstacle !== null)(`one rental on a host whose network is cut${n
     return { through: Date.parse(through ?? ''), usd };
   }
 
-  /** Market and host say the same, and questions and answers pass between them. */
-  async function bothAgree(): Promise<void> {
-    await until('both sides to agree', async () => {
-      await renter.client.call('getRentalLogs', { params: { rental_id: rental.id } });
-      return (await presence()) === 'online' && (await renter.look(rental.id)).status === 'running';
-    });
-  }
+  /** The market sees its host and says that the rental runs, as the host does. */
+  const bothAgree = () => until('both sides to agree', async () => (await presence()) === 'online' && (await renter.look(rental.id)).status === 'running');
+
+  /** A question of the market's reaches the host, and its answer the market. */
+  const hostAnswers = () => until('the host to answer', () => renter.client.call('getRentalLogs', { params: { rental_id: rental.id } }));
 
   it.each([
     ['for a little longer than what is covered', SHORT_CUT_MS],
@@ -72,6 +70,7 @@ describe.skipIf(obstacle !== null)(`one rental on a host whose network is cut${n
       bothAgree().then(() => figure('both sides agree after', Date.now() - to)),
       until('a new SSH connection', async () => (await overSsh(ssh, 'true')).code === 0).then(() => figure('new connections work after', Date.now() - to)),
     ]);
+    await hostAnswers();
     const again = await renter.session(rental);
     await again.answers();
     await again.end();

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { findFrp, type FrpBinaries } from '@muster/testkit/frp/binaries';
 
 export const REPOSITORY = resolve(fileURLToPath(new URL('../../..', import.meta.url)));
+export const CLI = join(REPOSITORY, 'apps/cli/dist/main.js');
 const IMAGE_SCRIPT = join(REPOSITORY, 'infra/images/workspace/build.sh');
 const BUILD_MS = 15 * 60_000;
 

@@ -5,18 +5,15 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { REPOSITORY } from './caches.js';
-import { CLI, type Market } from './market.js';
-import { must, run } from './run.js';
+import { CLI } from './caches.js';
+import { agentEnv, FOLDER, nameOf, removeHost } from './distant-host-remains.js';
+import type { Market } from './market.js';
+import { must } from './run.js';
 import { until } from './until.js';
 
 const exec = promisify(execFile);
-const AGENT = join(REPOSITORY, 'apps/agent/dist/main.js');
 const JOIN_MS = 120_000;
 const LEAVE_MS = 90_000;
-
-/** Folder of the host below that of its market. */
-const FOLDER = 'distant';
 
 /**
  * A host that is not the market's machine: an agent in a network namespace of its own, joined through the command line.
@@ -130,28 +127,6 @@ export class DistantHost {
   private async nft(text: string, { inside = false } = {}): Promise<void> {
     await must('sh', ['-c', `printf '%s\\n' "$1" | ${inside ? `nsenter --net=/run/netns/${this.name} ` : ''}nft -f -`, 'nft', text]);
   }
-}
-
-const nameOf = (pid: number): string => `mfar${pid}`;
-
-const agentEnv = (env: NodeJS.ProcessEnv, home: string): NodeJS.ProcessEnv => ({ ...env, MUSTER_HOME: home, MUSTER_AGENT_STOP_ENGINE: 'true' });
-
-/** Whatever is there of a distant host; nothing there is fine. */
-async function removeHost(name: string, home: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const namespace = `/run/netns/${name}`;
-  if ((await run('test', ['-e', namespace])).code !== 0) return;
-  const settings = { ...agentEnv(env, home), MUSTER_URL: 'http://127.0.0.1:9', MUSTER_HOST_API_KEY: 'msh_none' };
-  if ((await run('test', ['-d', join(home, 'agent')])).code === 0) await must('nsenter', [`--net=${namespace}`, process.execPath, AGENT, 'clean'], { env: settings });
-  const left = (await run('ip', ['netns', 'pids', name])).stdout.split('\n').filter((pid) => pid !== '');
-  for (const pid of left) await run('kill', ['-KILL', pid]);
-  await must('ip', ['netns', 'del', name]);
-  await run('ip', ['link', 'del', name]); // goes with the namespace, a moment later
-  await run('nft', ['delete', 'table', 'inet', `${name}_cut`]);
-}
-
-/** Removes what a killed test run left of the distant host of its market. */
-export async function reapDistantHost(pid: number, marketHome: string, env: NodeJS.ProcessEnv): Promise<void> {
-  await removeHost(nameOf(pid), join(marketHome, FOLDER), env);
 }
 
 /** The market's end of the cable: what comes in goes to one port of loopback. */

@@ -7,13 +7,12 @@ import { MarketClient } from '@muster/client';
 import { identify, isRunning, type ProcessIdentity } from '@muster/local-services';
 import pg from 'pg';
 import { z } from 'zod';
-import { type Caches, findCaches, REPOSITORY } from './caches.js';
-import { reapDistantHost } from './distant-host.js';
+import { type Caches, CLI, findCaches } from './caches.js';
+import { reapDistantHost } from './distant-host-remains.js';
 import { NOTHING, remainsOf, type Remains } from './remains.js';
 import { must, run, type Ran } from './run.js';
 import { figure, until } from './until.js';
 
-export const CLI = join(REPOSITORY, 'apps/cli/dist/main.js');
 const HOME_PREFIX = 'muster-e2e-';
 const UP_MS = 180_000;
 
