@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { JobSubmissionInput } from '@muster/shared-types';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestAccount } from '../../test/app.js';
@@ -163,4 +164,17 @@ describe('a job that fails', () => {
     expect(await prepaid(ada)).toBe(FUNDS);
     expect((await view(ada, jobId)).fault).toEqual({ code: 'no_consensus', message: '2 of 2 tasks failed; task 0: Three answers' });
   });
+});
+
+it('the questions of docs/money.md are answered by this market: nothing breaks an invariant', async () => {
+  const page = await readFile(new URL('../../../../docs/money.md', import.meta.url), 'utf8');
+  const [, sql = ''] = /```sql\n([\s\S]*?)```/.exec(page) ?? [];
+  const { jobId } = await submitted();
+  const questions = sql.replaceAll('<job id>', jobId).split(';').filter((statement) => statement.trim() !== '');
+  expect(questions.length).toBe(7);
+  for (const question of questions) {
+    const rows = await world.db.$queryRawUnsafe<unknown[]>(question);
+    if (/-- I\d/.test(question) || !question.includes('--')) expect(rows, question).toEqual([]);
+    else expect(rows.length, question).toBeGreaterThan(0);
+  }
 });
