@@ -15,7 +15,6 @@ import { JobWorld } from './job-world.js';
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples', import.meta.url));
 const hasPython = spawnSync('python3', ['--version']).status === 0;
-const test = it.skipIf(!hasPython);
 
 async function python(script: string, env: Record<string, string>): Promise<string> {
   const { stdout } = await promisify(execFile)('python3', [join(EXAMPLES, script)], { env: { PATH: process.env['PATH'], ...env }, maxBuffer: 2 ** 24 });
@@ -54,14 +53,14 @@ const DOCUMENTED = await documented();
 
 const example = async (name: string) => submissionOf(await readFile(join(EXAMPLES, name, 'job.yaml'), 'utf8'), join(EXAMPLES, name));
 
-describe('the programs of examples/ (needs python3)', () => {
-  test('hash-verify prints what its README says', async () => {
+describe.skipIf(!hasPython)('the programs of examples/ (needs python3)', () => {
+  it('hash-verify prints what its README says', async () => {
     const printed = await python('hash-verify/hash_verify.py', { SEED: 'muster', ROUNDS: '200000' });
     expect(await readFile(join(EXAMPLES, 'hash-verify/README.md'), 'utf8')).toContain(`\n${printed}`);
     expect(await python('hash-verify/hash_verify.py', { SEED: 'a', ROUNDS: '1' })).toBe(`a 1 ${sha256Hex(Buffer.from(sha256Hex('a'), 'hex'))}\n`);
   });
 
-  test('image-process draws the same pictures each time, and others from another seed', async () => {
+  it('image-process draws the same pictures each time, and others from another seed', async () => {
     const folders: string[] = [];
     const draw = async (seed: string): Promise<Record<string, Buffer>> => {
       const folder = await mkdtemp(join(tmpdir(), 'muster-pictures-'));
@@ -81,18 +80,17 @@ describe('the programs of examples/ (needs python3)', () => {
     await Promise.all(folders.map((folder) => rm(folder, { recursive: true })));
   });
 
-  test('http-worker fits on a page', async () => {
+  it('http-worker fits on a page', async () => {
     const lines = (await readFile(join(EXAMPLES, 'http-worker/worker.py'), 'utf8')).trimEnd().split('\n');
     expect(lines.length).toBeLessThanOrEqual(100);
   });
 });
 
-describe('jobs of examples/ and docs/jobs.md on plain-HTTP workers of three owners (needs python3)', () => {
+describe.skipIf(!hasPython)('jobs of examples/ and docs/jobs.md on plain-HTTP workers of three owners (needs python3)', () => {
   let world: JobWorld;
   const workers: ChildProcess[] = [];
   const said: string[] = [];
   beforeAll(async () => {
-    if (!hasPython) return;
     world = await JobWorld.start({ nodes: 0 });
     for (const name of ['one', 'two', 'three']) {
       const { key } = await world.app.makeKey(await world.app.signUp(), { kind: 'host' });
@@ -111,18 +109,18 @@ describe('jobs of examples/ and docs/jobs.md on plain-HTTP workers of three owne
     throw new Error(said.slice(-20).join(''), { cause: error });
   });
 
-  test('hash-verify: three nodes agree on the line of its README', async () => {
+  it('hash-verify: three nodes agree on the line of its README', async () => {
     const job = await ended((await world.submit(await example('hash-verify'))).id);
     expect(await readFile(join(EXAMPLES, 'hash-verify/README.md'), 'utf8')).toContain(`\n${job.result}`);
   });
 
-  test('matrix: ten results become one object', async () => {
+  it('matrix: ten results become one object', async () => {
     const job = await ended((await world.submit(await example('matrix'))).id);
-    const merged = z.record(z.string(), z.object({ points: z.literal(100_000), inside: z.number() })).parse(JSON.parse(job.result ?? ''));
+    const merged = z.record(z.string(), z.object({ points: z.literal(30_000), inside: z.number() })).parse(JSON.parse(job.result ?? ''));
     expect(Object.keys(merged)).toEqual(Array.from({ length: 10 }, (_, n) => `seed ${n + 1}`));
   });
 
-  test('split: a thousand lines in parts come to what factor prints for all', async () => {
+  it('split: a thousand lines in parts come to what factor prints for all', async () => {
     // In larger parts and fewer copies than the file says: each is a process of its own here.
     const { id } = await world.submit({ ...(await example('split')), redundancy: 2, max_copies: 2, tasks: { kind: 'split', by: 'lines', path: 'numbers.txt', chunk: 100 } });
     const job = await ended(id);
@@ -131,22 +129,22 @@ describe('jobs of examples/ and docs/jobs.md on plain-HTTP workers of three owne
     expect(job.result).toBe(plain);
   });
 
-  test('image-process: is a job that this market takes', async () => {
+  it('image-process: is a job that this market takes', async () => {
     const { status, body } = await world.app.call('quoteJob', { token: world.submitter.token, body: await example('image-process') });
     // A worker that only speaks HTTP has no output folders, so nobody fits here.
     expect([status, body.waiting_for !== null, body.can_start]).toEqual([200, true, false]);
   });
 
-  test.each(DOCUMENTED)('docs/jobs.md: %s', async (_name, block, result) => {
+  it.each(DOCUMENTED)('docs/jobs.md: %s', async (_name, block, result) => {
     const body = await submissionOf(block, EXAMPLES);
     const quote = await world.app.call('quoteJob', { token: world.submitter.token, body });
     expect(quote.status, JSON.stringify(quote.body)).toBe(200);
     // Folders are not for workers that only speak HTTP.
     if (body.outputs) return;
-    expect((await ended((await world.submit(body)).id)).result).toBe(result);
+    expect((await ended((await world.submit(body)).id)).result?.trimEnd()).toBe(result.trimEnd());
   });
 
-  test('a command that fails is the job’s own fault, and said', async () => {
+  it('a command that fails is the job’s own fault, and said', async () => {
     const { id } = await world.submit({ command: ['sh', '-c', 'echo oh no >&2; exit 3'] });
     const job = await world.ended(id, 'failed');
     expect(job.fault?.message).toContain('3');

@@ -63,8 +63,8 @@ export class LocalStorage extends Storage {
   }
 
   async delete(keyOrFolder: string): Promise<void> {
-    if (!isFolder(keyOrFolder)) return void (await unlink(this.#path(keyOrFolder)).catch(absent));
-    await rm(this.#path(keyOrFolder.slice(0, -1)), { recursive: true, force: true });
+    if (isFolder(keyOrFolder)) await rm(this.#path(keyOrFolder.slice(0, -1)), { recursive: true, force: true });
+    else await unlink(this.#path(keyOrFolder)).catch(absent);
   }
 
   async signedGet(key: string, ttlS: number): Promise<string> {
