@@ -94,7 +94,7 @@ describe.skipIf(!hasPython)('jobs of examples/ and docs/jobs.md on plain-HTTP wo
     world = await JobWorld.start({ nodes: 0 });
     for (const name of ['one', 'two', 'three']) {
       const { key } = await world.app.makeKey(await world.app.signUp(), { kind: 'host' });
-      const env = { PATH: process.env['PATH'], MUSTER_URL: world.app.url, MUSTER_HOST_API_KEY: key, NODE_NAME: name, POLL_S: '0.1', CPU_CORES: '4', MEMORY_MB: '8192' };
+      const env = { PATH: process.env['PATH'], MUSTER_URL: world.app.url, MUSTER_HOST_API_KEY: key, NODE_NAME: name, POLL_S: '0.25', CPU_CORES: '4', MEMORY_MB: '8192' };
       const worker = spawn('python3', [join(EXAMPLES, 'http-worker/worker.py')], { env, stdio: ['ignore', 'pipe', 'pipe'] });
       for (const stream of [worker.stdout, worker.stderr]) stream?.on('data', (chunk: Buffer) => said.push(`${name}: ${chunk.toString()}`));
       workers.push(worker);
@@ -115,7 +115,7 @@ describe.skipIf(!hasPython)('jobs of examples/ and docs/jobs.md on plain-HTTP wo
   });
 
   it('matrix: ten results become one object', async () => {
-    const job = await ended((await world.submit(await example('matrix'))).id);
+    const job = await ended((await world.submit({ ...(await example('matrix')), redundancy: 2, max_copies: 2 })).id);
     const merged = z.record(z.string(), z.object({ points: z.literal(30_000), inside: z.number() })).parse(JSON.parse(job.result ?? ''));
     expect(Object.keys(merged)).toEqual(Array.from({ length: 10 }, (_, n) => `seed ${n + 1}`));
   });

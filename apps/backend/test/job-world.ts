@@ -67,7 +67,7 @@ export class JobWorld {
     return waitFor(async () => {
       const job = await this.job(id);
       return holds(job) ? job : undefined;
-    }, { deadlineMs: 60_000, what: `job ${id}` });
+    }, { deadlineMs: 110_000, what: `job ${id}` });
   }
 
   async page(id: string, query: Record<string, string | number> = {}): Promise<JobResult> {
