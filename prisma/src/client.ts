@@ -5,14 +5,17 @@ export interface ClientOptions {
   connectionString: string;
   /** Connections in the pool. */
   max: number;
+  /** Settings of every session, e.g. `{ enable_seqscan: 'off' }`. */
+  settings?: Readonly<Record<string, string>>;
 }
 
 /**
  * A Prisma client on its own pool of the plain Postgres driver. Sessions speak UTC whatever the server's time zone is:
  * the driver adapter drops the offset of a timestamp and reads it as UTC.
  */
-export function createClient({ connectionString, max }: ClientOptions): PrismaClient {
-  return new PrismaClient({ adapter: new PrismaPg({ connectionString, max, options: '-c TimeZone=UTC' }, { statementNameGenerator: ({ sql }) => statementName(sql) }) });
+export function createClient({ connectionString, max, settings = {} }: ClientOptions): PrismaClient {
+  const options = Object.entries({ TimeZone: 'UTC', ...settings }).map(([name, value]) => `-c ${name}=${value}`).join(' ');
+  return new PrismaClient({ adapter: new PrismaPg({ connectionString, max, options }, { statementNameGenerator: ({ sql }) => statementName(sql) }) });
 }
 
 const NAMED = /^\s*\/\* (muster:[a-z-]+) \*\//;

@@ -33,19 +33,39 @@ export interface ExecutionPay {
   amountMicro: MicroUsd;
 }
 
+/** Pay of one job to one owner: one transfer, whatever number of executions it is for. */
+export interface PayTransfer {
+  id: string;
+  jobId: string;
+  ownerId: string;
+  amountMicro: MicroUsd;
+  pays: ExecutionPay[];
+}
+
+/** Which transfer pays which executions. Their rows name it (`paidMicro`, `transferId`), written with their verdicts. */
+export function payTransfers(pays: readonly ExecutionPay[]): PayTransfer[] {
+  const due = pays.filter((pay) => pay.amountMicro > 0n);
+  return grouped(due, (pay) => `${pay.jobId} ${pay.ownerId}`).map((group) => ({ id: newId(), pays: group, ...sumOf(group) }));
+}
+
+/** Moves the money of these transfers, with one entry per job and node. The executions are marked by the caller, in the same transaction. */
+export async function postPays(tx: Tx, transfers: readonly PayTransfer[], now: Date): Promise<void> {
+  if (transfers.length === 0) return;
+  await ensureAccountsOf(tx, transfers.map((transfer) => transfer.ownerId), 'earnings');
+  await postEscrow(tx, 'job_pay', transfers.map(({ id, pays, jobId, ownerId, amountMicro }) => ({ id, jobId, ownerId, amountMicro, memo: `${pays.length} executions` })), now);
+  await writeEntries(tx, grouped(transfers.flatMap((transfer) => transfer.pays), (pay) => `${pay.jobId} ${pay.nodeId}`).map(paidEntry), now);
+}
+
 /**
  * Pays executions that were found valid, each at most once: a second pay of the same one throws, and nothing is paid.
  * One transfer per job and owner, one entry per job and node. Call it in the transaction that sets their verdicts, after
  * that, with the jobs locked. `HostNode.creditsEarned` (micro-dollars) is moved by the caller with the node's other counters.
  */
 export async function payExecutions(tx: Tx, pays: readonly ExecutionPay[], now: Date): Promise<void> {
-  const due = pays.filter((pay) => pay.amountMicro > 0n);
-  if (due.length === 0) return;
-  const transfers = grouped(due, (pay) => `${pay.jobId} ${pay.ownerId}`).map((group) => ({ id: newId(), group, ...sumOf(group) }));
-  await ensureAccountsOf(tx, due.map((pay) => pay.ownerId), 'earnings');
-  await postEscrow(tx, 'job_pay', transfers.map(({ id, group, jobId, ownerId, amountMicro }) => ({ id, jobId, ownerId, amountMicro, memo: `${group.length} executions` })), now);
-  await markPaid(tx, transfers.flatMap(({ id, group }) => group.map((pay) => ({ transferId: id, pay }))));
-  await writeEntries(tx, grouped(due, (pay) => `${pay.jobId} ${pay.nodeId}`).map(paidEntry), now);
+  const transfers = payTransfers(pays);
+  if (transfers.length === 0) return;
+  await postPays(tx, transfers, now);
+  await markPaid(tx, transfers.flatMap(({ id, pays: group }) => group.map((pay) => ({ transferId: id, pay }))));
 }
 
 async function markPaid(tx: Tx, paid: readonly { transferId: string; pay: ExecutionPay }[]): Promise<void> {

@@ -75,19 +75,32 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   async #deliver(signal: AbortSignal): Promise<void> {
     for (;;) {
       const rows = await this.db.client.outboxEvent.findMany({ where: { publishedAt: null }, orderBy: { id: 'asc' }, take: BATCH });
-      for (const row of rows) {
-        if (signal.aborted) return;
-        await this.#deliverOne(row as OutboxRow);
-      }
-      if (rows.length < BATCH) return;
+      if (rows.length > 0) await this.#deliverAll(rows as OutboxRow[], signal);
+      if (rows.length < BATCH || signal.aborted) return;
     }
   }
 
-  /** A subscriber that fails leaves the row unpublished: the next pass tries again, and the order is kept. */
-  async #deliverOne(row: OutboxRow): Promise<void> {
-    for (const subscriber of this.#subscribers.get(row.name) ?? []) await subscriber(row);
-    const message = JSON.stringify({ ...row, id: row.id.toString() });
-    await this.redis.publish(EVENTS_CHANNEL, message);
-    await this.db.client.outboxEvent.update({ where: { id: row.id }, data: { publishedAt: new Date() } });
+  /** In their order; what was delivered before a failure is marked, the rest comes again with the next pass. */
+  async #deliverAll(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void> {
+    const delivered: OutboxRow[] = [];
+    try {
+      for (const row of rows) {
+        if (signal.aborted) return;
+        for (const subscriber of this.#subscribers.get(row.name) ?? []) await subscriber(row);
+        delivered.push(row);
+      }
+    } finally {
+      await this.#publish(delivered);
+    }
+  }
+
+  /** One round trip to Redis and one statement for all of them. */
+  async #publish(rows: readonly OutboxRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const pipeline = this.redis.client.pipeline();
+    for (const row of rows) pipeline.publish(this.redis.channel(EVENTS_CHANNEL), JSON.stringify({ ...row, id: row.id.toString() }));
+    const failed = (await pipeline.exec())?.find(([error]) => error !== null)?.[0];
+    if (failed) throw failed;
+    await this.db.client.outboxEvent.updateMany({ where: { id: { in: rows.map((row) => row.id) } }, data: { publishedAt: new Date() } });
   }
 }

@@ -2,9 +2,9 @@ import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { ControlOutage } from '../../agents/control-outage.js';
 import { Config } from '../../config.js';
 import { Clock } from '../../platform/clock.js';
-import { Db } from '../../platform/db.js';
 import { Singletons } from '../../platform/leases.js';
 import { Tally } from '../tally/tally.js';
+import { HotDb } from '../hot-db.js';
 import { ExecutionBeats } from './beats.js';
 import { leaseAfter, type Due } from './expiry.rules.js';
 
@@ -20,7 +20,7 @@ const RECHECK_PATIENCE_MS = 10 * 60_000;
 export class LeaseExpiry implements OnApplicationBootstrap {
   constructor(
     private readonly config: Config,
-    private readonly db: Db,
+    private readonly db: HotDb,
     private readonly clock: Clock,
     private readonly outage: ControlOutage,
     private readonly beats: ExecutionBeats,

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { HTTP_WORKER_LEASE_S } from '@muster/shared-types';
 import { Clock } from '../../platform/clock.js';
-import { Db } from '../../platform/db.js';
 import { Outbox } from '../../platform/outbox.js';
 import { groupBy } from '../group.js';
+import { HotDb } from '../hot-db.js';
 import { JobBook } from './job-book.js';
 import { leaseAll, markScheduled, type LeasedRow } from './lease.store.js';
 import { NodeBook } from './node-book.js';
@@ -17,7 +17,7 @@ const JOBS_LOOKED_AT = 200;
 @Injectable()
 export class LeaseToOne {
   constructor(
-    private readonly db: Db,
+    private readonly db: HotDb,
     private readonly clock: Clock,
     private readonly jobs: JobBook,
     private readonly book: NodeBook,

@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common';
+import { HotDb } from '../hot-db.js';
 import { NodeTasks } from '../node-tasks.js';
 import { TallyMetrics } from '../tally/tally-metrics.js';
 import { Tally } from '../tally/tally.js';
@@ -23,7 +24,7 @@ import { WaitingReasons } from './waiting.js';
 @Module({
   controllers: [WorkerHttpController],
   providers: [
-    DispatchTasks, ExecutionBeats, JobBook, LeaseExpiry, LeaseToOne, NodeBook, NodeForm, NodeTasks, RegisterNode, ReportResult, Scheduler, TakeWork, Tally, TallyMetrics, TaskResultsOfNode, TaskUpdatesOfNode,
+    DispatchTasks, ExecutionBeats, HotDb, JobBook, LeaseExpiry, LeaseToOne, NodeBook, NodeForm, NodeTasks, RegisterNode, ReportResult, Scheduler, TakeWork, Tally, TallyMetrics, TaskResultsOfNode, TaskUpdatesOfNode,
     WaitingReasons,
   ],
   exports: [ExecutionBeats, NodeTasks, Tally],

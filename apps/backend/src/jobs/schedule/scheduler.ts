@@ -2,9 +2,9 @@ import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationB
 import { EXECUTION_LEASE_S, SCHEDULER_PASS_MS } from '@muster/shared-types';
 import { Config } from '../../config.js';
 import { Clock } from '../../platform/clock.js';
-import { Db } from '../../platform/db.js';
 import { Outbox } from '../../platform/outbox.js';
 import { groupBy } from '../group.js';
+import { HotDb } from '../hot-db.js';
 import { DispatchTasks } from './dispatch.js';
 import { JobBook, type JobFacts } from './job-book.js';
 import { leaseAll, markScheduled, type LeasedRow } from './lease.store.js';
@@ -40,7 +40,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
 
   constructor(
     private readonly config: Config,
-    private readonly db: Db,
+    private readonly db: HotDb,
     private readonly clock: Clock,
     private readonly book: NodeBook,
     private readonly jobs: JobBook,

@@ -1,12 +1,12 @@
 import { REPUTATION, type ExecutionVerdict } from '@muster/shared-types';
-import type { ExecutionPay } from '../escrow.js';
+import { payTransfers, type ExecutionPay, type PayTransfer } from '../escrow.js';
 import { groupBy } from '../group.js';
 import { executionPay } from '../price.rules.js';
 import type { JobFacts } from '../schedule/job-book.js';
 import type { Outcome, RunLoss, RunReport } from './report.rules.js';
 import type { RunRow } from './tally-read.store.js';
 import { tally, type Decision, type Run } from './tally.rules.js';
-import type { EndedRun, NodeChange, RunToAdd, TaskChange } from './tally-write.store.js';
+import type { EndedRun, JobChange, NodeChange, Paid, RunToAdd, TaskChange } from './tally-write.store.js';
 
 export type Item = { kind: 'report'; report: RunReport & { refused: string | null } } | { kind: 'loss'; loss: RunLoss };
 
@@ -15,15 +15,15 @@ export interface Effects {
   /** Per item, in its order. */
   outcomes: { outcome: Outcome; detail?: string }[];
   ended: EndedRun[];
-  verdicts: { id: string; verdict: ExecutionVerdict; reputation: number }[];
+  verdicts: { id: string; verdict: ExecutionVerdict; reputation: number; paid: Paid | null }[];
   tasks: TaskChange[];
   /** Tasks whose waiting copies nobody needs. */
   dropped: string[];
   added: RunToAdd[];
   nodes: NodeChange[];
   reputation: { nodeId: string; executionId: string; delta: number; reason: string }[];
-  pays: ExecutionPay[];
-  jobs: { id: string; final: number; failed: number }[];
+  pays: PayTransfer[];
+  jobs: JobChange[];
   decided: { jobId: string; taskId: string; index: number; status: string; resultHash: string | null }[];
   /** For the form of nodes: their own errors, and valid runs with how long others took. */
   nodeErrors: string[];
@@ -53,8 +53,10 @@ class Builder {
   readonly #live: Map<string, Live>;
   readonly #touched = new Set<string>();
   readonly #nodes = new Map<string, NodeChange>();
-  readonly #out: Omit<Effects, 'outcomes' | 'nodes' | 'ended'> = {
-    verdicts: [], tasks: [], dropped: [], added: [], reputation: [], pays: [], jobs: [], decided: [], nodeErrors: [], validRuns: [], devices: [],
+  readonly #jobs = new Map<string, JobChange>();
+  readonly #pays: ExecutionPay[] = [];
+  readonly #out: Omit<Effects, 'outcomes' | 'nodes' | 'ended' | 'pays' | 'jobs'> = {
+    verdicts: [], tasks: [], dropped: [], added: [], reputation: [], decided: [], nodeErrors: [], validRuns: [], devices: [],
   };
 
   constructor(
@@ -157,7 +159,9 @@ class Builder {
     const { code = null, message = null } = decision.fault ?? {};
     this.#out.tasks.push({ id: task.task, status: decision.status, canonicalId: decision.canonical?.id ?? null, resultHash, faultCode: code, faultMessage: message, newCopies });
     if (decision.status !== 'final' && decision.status !== 'failed') return;
-    this.#out.jobs.push({ id: job.id, final: Number(decision.status === 'final'), failed: Number(decision.status === 'failed') });
+    const counters = this.#job(job.id);
+    counters.final += Number(decision.status === 'final');
+    counters.failed += Number(decision.status === 'failed');
     this.#out.decided.push({ jobId: job.id, taskId: task.task, index: task.task_index, status: decision.status, resultHash });
   }
 
@@ -168,11 +172,11 @@ class Builder {
     const good = verdict !== 'invalid';
     const delta = counts ? (good ? REPUTATION.agree : REPUTATION.disagree) : 0;
     if (live.ended) Object.assign(live.ended, { verdict, reputation: delta });
-    else this.#out.verdicts.push({ id: runId, verdict, reputation: delta });
+    else this.#out.verdicts.push({ id: runId, verdict, reputation: delta, paid: null });
     if (!counts || live.row.node === null || live.row.owner === null) return;
     const amountMicro = good ? this.#payOf(job, live) : 0n;
     this.#score(live.row, verdict, delta, amountMicro);
-    if (amountMicro > 0n) this.#out.pays.push({ jobId: job.id, executionId: runId, nodeId: live.row.node, ownerId: live.row.owner, amountMicro });
+    if (amountMicro > 0n) this.#pays.push({ jobId: job.id, executionId: runId, nodeId: live.row.node, ownerId: live.row.owner, amountMicro });
     if (good) this.#out.validRuns.push({ nodeId: live.row.node, relative: relativeSpeed(live, lives) });
   }
 
@@ -199,10 +203,28 @@ class Builder {
     return known;
   }
 
+  #job(id: string): JobChange {
+    const known = this.#jobs.get(id) ?? { id, final: 0, failed: 0, paidMicro: 0n };
+    this.#jobs.set(id, known);
+    return known;
+  }
+
   effects(): Omit<Effects, 'outcomes'> {
+    const pays = payTransfers(this.#pays);
+    for (const pay of pays) this.#job(pay.jobId).paidMicro += pay.amountMicro;
     const ended = [...this.#live.values()].flatMap((live) => live.ended ?? []);
-    const jobs = [...groupBy(this.#out.jobs, (job) => job.id)].map(([id, counts]) => ({ id, final: sum(counts, (one) => one.final), failed: sum(counts, (one) => one.failed) }));
-    return { ...this.#out, jobs, ended, nodes: [...this.#nodes.values()] };
+    markPaid(pays, new Map([...ended, ...this.#out.verdicts].map((run) => [run.id, run])));
+    return { ...this.#out, pays, jobs: [...this.#jobs.values()], ended, nodes: [...this.#nodes.values()] };
+  }
+}
+
+function markPaid(pays: readonly PayTransfer[], runs: ReadonlyMap<string, { paid: Paid | null }>): void {
+  for (const { id: transfer, pays: group } of pays) {
+    for (const pay of group) {
+      const run = runs.get(pay.executionId);
+      if (!run) throw new Error('only a run that is judged now is paid now');
+      run.paid = { amount: pay.amountMicro.toString(), transfer };
+    }
   }
 }
 
@@ -214,7 +236,7 @@ const sum = <T>(all: readonly T[], of: (one: T) => number): number => all.reduce
 function blank(id: string, status: EndedRun['status']): EndedRun {
   return {
     id, live: true, status, verdict: 'none', hash: null, bytes: null, manifest: null, exitCode: null, faultCode: null, faultBlame: null,
-    errorMessage: null, logs: '', durationMs: null, imageDigest: null, batchSeq: null, reputation: 0,
+    errorMessage: null, logs: '', durationMs: null, imageDigest: null, batchSeq: null, reputation: 0, paid: null,
   };
 }
 

@@ -23,29 +23,41 @@ export interface EndedRun {
   imageDigest: string | null;
   batchSeq: number | null;
   reputation: number;
+  paid: Paid | null;
 }
+
+/** What a run was paid, and by which transfer. */
+export interface Paid {
+  amount: string;
+  transfer: string;
+}
+
+const UNPAID = { amount: '0', transfer: null };
 
 /** Writes what runs came to. Only one that is still as the caller read it under the job's lock is changed: else all of it is tried again. */
 export async function writeEnded(tx: Tx, runs: readonly EndedRun[], now: Date): Promise<void> {
   if (runs.length === 0) return;
-  const rows = JSON.stringify(runs.map(({ bytes, ...run }) => ({ ...run, result: bytes && Buffer.from(bytes).toString('base64') })));
+  const rows = JSON.stringify(runs.map(({ bytes, paid, ...run }) => ({ ...run, ...(paid ?? UNPAID), result: bytes && Buffer.from(bytes).toString('base64') })));
   const written = await tx.$executeRaw`
     /* muster:ended */ UPDATE "JobExecution" e SET status = w.status::"ExecutionStatus", verdict = w.verdict::"ExecutionVerdict", "completedAt" = ${now.toISOString()}::timestamptz,
       "resultHash" = w.hash, result = decode(w.result, 'base64'), manifest = w.manifest, "exitCode" = w."exitCode", "faultCode" = w."faultCode",
       "faultBlame" = w."faultBlame", "errorMessage" = w."errorMessage", logs = w.logs, "durationMs" = w."durationMs", "imageDigest" = w."imageDigest", "batchSeq" = w."batchSeq",
-      "reputationDelta" = w.reputation
+      "reputationDelta" = w.reputation, "paidMicro" = w.amount, "transferId" = w.transfer
     FROM json_to_recordset(${rows}::json) AS w(id uuid, status text, verdict text, hash text, result text, manifest jsonb, "exitCode" int, "faultCode" text,
-      "faultBlame" text, "errorMessage" text, logs text, "durationMs" int, "imageDigest" text, "batchSeq" bigint, reputation int, live boolean)
+      "faultBlame" text, "errorMessage" text, logs text, "durationMs" int, "imageDigest" text, "batchSeq" bigint, reputation int, live boolean, amount bigint, transfer uuid)
     WHERE e.id = w.id AND e.status = ANY (CASE WHEN w.live THEN '{leased,running}' ELSE '{ready}' END::"ExecutionStatus"[])`;
   if (written !== runs.length) throw new Error(`${runs.length - written} executions changed under the lock of their job`);
 }
 
-/** Verdicts of runs that were reported before this batch. */
-export async function writeVerdicts(tx: Tx, runs: readonly { id: string; verdict: ExecutionVerdict; reputation: number }[]): Promise<void> {
+/** Verdicts, and pay, of runs that were reported before this batch. Each gets one verdict, ever. */
+export async function writeVerdicts(tx: Tx, runs: readonly { id: string; verdict: ExecutionVerdict; reputation: number; paid: Paid | null }[]): Promise<void> {
   if (runs.length === 0) return;
-  await tx.$executeRaw`
-    /* muster:verdicts */ UPDATE "JobExecution" e SET verdict = w.verdict::"ExecutionVerdict", "reputationDelta" = w.reputation
-    FROM json_to_recordset(${JSON.stringify(runs)}::json) AS w(id uuid, verdict text, reputation int) WHERE e.id = w.id AND e.verdict = 'none'`;
+  const rows = JSON.stringify(runs.map(({ paid, ...run }) => ({ ...run, ...(paid ?? UNPAID) })));
+  const written = await tx.$executeRaw`
+    /* muster:verdicts */ UPDATE "JobExecution" e SET verdict = w.verdict::"ExecutionVerdict", "reputationDelta" = w.reputation, "paidMicro" = w.amount, "transferId" = w.transfer
+    FROM json_to_recordset(${rows}::json) AS w(id uuid, verdict text, reputation int, amount bigint, transfer uuid)
+    WHERE e.id = w.id AND e.status = 'reported' AND e.verdict = 'none'`;
+  if (written !== runs.length) throw new Error(`${runs.length - written} executions had a verdict already`);
 }
 
 export interface TaskChange {
@@ -143,11 +155,20 @@ export async function writeReputation(tx: Tx, events: readonly { nodeId: string;
     FROM json_to_recordset(${rows}::json) AS w(id uuid, "nodeId" uuid, delta int, reason text, "executionId" text)`;
 }
 
-export async function countTasks(tx: Tx, jobs: readonly { id: string; final: number; failed: number }[]): Promise<void> {
+/** What a batch adds to the counters of a job. */
+export interface JobChange {
+  id: string;
+  final: number;
+  failed: number;
+  paidMicro: bigint;
+}
+
+export async function countTasks(tx: Tx, jobs: readonly JobChange[]): Promise<void> {
   if (jobs.length === 0) return;
+  const rows = JSON.stringify(jobs.map(({ paidMicro, ...job }) => ({ ...job, paid: paidMicro.toString() })));
   await tx.$executeRaw`
-    /* muster:count-tasks */ UPDATE "Job" j SET "tasksFinal" = j."tasksFinal" + w.final, "tasksFailed" = j."tasksFailed" + w.failed
-    FROM json_to_recordset(${JSON.stringify(jobs)}::json) AS w(id uuid, final int, failed int) WHERE j.id = w.id`;
+    /* muster:count-tasks */ UPDATE "Job" j SET "tasksFinal" = j."tasksFinal" + w.final, "tasksFailed" = j."tasksFailed" + w.failed, "paidMicro" = j."paidMicro" + w.paid
+    FROM json_to_recordset(${rows}::json) AS w(id uuid, final int, failed int, paid bigint) WHERE j.id = w.id`;
 }
 
 /** One event per job and batch, with the tasks that were decided in it. */

@@ -1,12 +1,12 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { NodePush } from '../../agents/node-push.js';
 import { Clock } from '../../platform/clock.js';
-import { Db, type Tx } from '../../platform/db.js';
+import type { Tx } from '../../platform/db.js';
 import { Outbox } from '../../platform/outbox.js';
 import { withTx } from '../../platform/tx.js';
 import { cancelExecutions, cancelTasks, type CancelledExecution } from '../cancel.store.js';
 import { tellCancelled } from '../cancel.js';
-import { payExecutions } from '../escrow.js';
+import { postPays } from '../escrow.js';
 import { finishJobs } from '../finish.js';
 import { groupBy } from '../group.js';
 import { Refunds } from '../refunds.js';
@@ -15,6 +15,7 @@ import { JobBook } from '../schedule/job-book.js';
 import { NodeBook } from '../schedule/node-book.js';
 import { NodeForm } from '../schedule/node-form.js';
 import { SchedulerWake } from '../schedule/wake.js';
+import { HotDb } from '../hot-db.js';
 import { effectsOf, type Effects, type Item } from './effects.rules.js';
 import type { Outcome, RunLoss, RunReport } from './report.rules.js';
 import { keepBatches, lockJobsOf, runsOf, type BatchHead } from './tally-read.store.js';
@@ -53,7 +54,7 @@ export class Tally implements BeforeApplicationShutdown {
   #running: Promise<void> | undefined;
 
   constructor(
-    private readonly db: Db,
+    private readonly db: HotDb,
     private readonly clock: Clock,
     private readonly jobs: JobBook,
     private readonly nodes: NodeBook,
@@ -184,7 +185,7 @@ async function store(tx: Tx, effects: Effects, jobIds: readonly string[], now: D
   const failed = ended.filter((job) => job.status === 'failed').map((job) => job.jobId);
   const cancelled = await cancelExecutions(tx, failed, now);
   if (failed.length > 0) await cancelTasks(tx, failed, now);
-  await payExecutions(tx, effects.pays, now);
+  await postPays(tx, effects.pays, now);
   return { cancelled, ended: ended.length };
 }
 

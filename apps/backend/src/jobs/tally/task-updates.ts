@@ -1,6 +1,6 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { TaskUpdate } from '@muster/shared-types';
-import { Db } from '../../platform/db.js';
+import { HotDb } from '../hot-db.js';
 import { Tally } from './tally.js';
 
 type Update = TaskUpdate['updates'][number];
@@ -19,7 +19,7 @@ export class TaskUpdatesOfNode implements BeforeApplicationShutdown {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly db: Db,
+    private readonly db: HotDb,
     private readonly tally: Tally,
   ) {}
 
