@@ -115,6 +115,7 @@ describe('inputs', () => {
   it('that are long become uploads of the submitter, so that the job stays light', async () => {
     const { body } = await submit({ inputs: [{ kind: 'inline', path: 'big', data: 'x'.repeat(100_000) }, { kind: 'inline', path: 'small', data: 'y' }] });
     expect(body.inputs.map((input: { kind: string; path: string }) => [input.kind, input.path])).toEqual([['upload', 'big'], ['inline', 'small']]);
+    expect((await submit({ input_data: 'z'.repeat(70_000) })).body).toMatchObject({ input_data: null, inputs: [{ kind: 'upload', path: 'data' }] });
   });
 
   it('may be some megabytes together, and no more', async () => {

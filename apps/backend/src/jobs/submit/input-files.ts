@@ -65,6 +65,12 @@ export class InputFiles {
     return ok(Buffer.concat(chunks));
   }
 
+  /** Whether anything of it is to be placed or made lighter. */
+  anyToStore({ spec, inputData }: JobDraft, tasks: readonly TaskDraft[]): boolean {
+    const long = spec.inputs.some((input) => input.kind === 'inline' && input.data.length > PART_INLINE_CHARS);
+    return long || tasks[0]?.slice != null || (inputData?.length ?? 0) > PART_INLINE_CHARS;
+  }
+
   /** Tasks with their parts where they stay: short ones in the row, longer ones as uploads of this account. */
   async place(userId: string, draft: JobDraft, tasks: readonly TaskDraft[]): Promise<TaskDraft[]> {
     const { tasks: plan } = draft.spec;
@@ -99,7 +105,11 @@ export class InputFiles {
       else if (input.kind === 'inline' && input.data.length > PART_INLINE_CHARS) inputs.push(await this.#asUpload(userId, input));
       else inputs.push(input);
     }
-    return { ...draft, inputData: split === INPUT_DATA_PATH ? null : draft.inputData, spec: { ...draft.spec, inputs } };
+    const { inputData } = draft;
+    if (inputData === null || split === INPUT_DATA_PATH) return { ...draft, inputData: null, spec: { ...draft.spec, inputs } };
+    if (inputData.length <= PART_INLINE_CHARS) return { ...draft, spec: { ...draft.spec, inputs } };
+    inputs.push(await this.#asUpload(userId, { kind: 'inline', path: INPUT_DATA_PATH, data: inputData, encoding: 'utf8' }));
+    return { ...draft, inputData: null, spec: { ...draft.spec, inputs } };
   }
 
   async #asUpload(userId: string, input: Extract<JobInput, { kind: 'inline' }>): Promise<JobInput> {

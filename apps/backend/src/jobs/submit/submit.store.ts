@@ -1,4 +1,4 @@
-import { Prisma } from '@muster/prisma';
+import { Prisma, type Job } from '@muster/prisma';
 import type { Tx } from '../../platform/db.js';
 import { newId } from '../../platform/ids.js';
 import { creditsRequired } from '../price.rules.js';
@@ -16,9 +16,9 @@ export interface NewJob {
   now: Date;
 }
 
-export async function insertJob(tx: Tx, { id, submittedBy, now }: NewJob, { draft, price, tasks, waitingFor }: PlannedJob): Promise<void> {
+export async function insertJob(tx: Tx, { id, submittedBy, now }: NewJob, { draft, price, tasks, waitingFor }: PlannedJob): Promise<Job> {
   const { need, spec } = draft;
-  await tx.job.create({
+  return await tx.job.create({
     data: {
       id, submittedBy, submittedAt: now, spec,
       name: draft.name,

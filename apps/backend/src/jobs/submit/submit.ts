@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { fail, formatUsd, MIN_PREPAID_MINUTES, ok, ProblemError, type JobSubmission, type JobView, type MicroUsd, type Result } from '@muster/shared-types';
-import { fundsOf, lockMoneyOf, recomputeDeadlines } from '../../ledger/for-jobs.js';
+import { formatUsd, ok, ProblemError, type JobSubmission, type JobView, type Result } from '@muster/shared-types';
+import { recomputeDeadlines } from '../../ledger/for-jobs.js';
 import { Clock } from '../../platform/clock.js';
 import { Db, type Tx } from '../../platform/db.js';
 import { newId } from '../../platform/ids.js';
@@ -9,7 +9,8 @@ import type { SaveAnswer } from '../../platform/request-state.js';
 import { withTx } from '../../platform/tx.js';
 import { holdForJob } from '../escrow.js';
 import { jobView } from '../job.view.js';
-import { jobOf, NO_COUNTS } from '../jobs.store.js';
+import { NO_COUNTS } from '../jobs.store.js';
+import { affords, lockedMeans, meansOf } from './affords.js';
 import { AfterSubmit } from './after-submit.js';
 import { InputFiles } from './input-files.js';
 import { PlanJob, type PlannedJob } from './plan.js';
@@ -38,7 +39,9 @@ export class SubmitJob {
   async run(call: SubmitCall): Promise<Result<JobView>> {
     const planned = await this.plan.run(call.userId, call.body);
     if (!planned.ok) return planned;
-    const affordable = await affords(this.db.client, call.userId, planned.value.price.holdMicro, this.clock.now());
+    if (!this.files.anyToStore(planned.value.draft, planned.value.tasks)) return await this.#inOneTransaction(call, planned.value);
+    // Nothing is stored for somebody who cannot pay.
+    const affordable = affords(await meansOf(this.db.client, call.userId, this.clock.now()), planned.value.price.holdMicro);
     if (!affordable.ok) return affordable;
     const tasks = await this.files.place(call.userId, planned.value.draft, planned.value.tasks);
     const draft = await this.files.lighten(call.userId, planned.value.draft);
@@ -60,37 +63,16 @@ export class SubmitJob {
   async #write(tx: Tx, { userId, saveAnswer }: SubmitCall, planned: PlannedJob): Promise<{ view: JobView; nodes: string[] }> {
     const now = this.clock.now();
     const job = { id: newId(), submittedBy: userId, now };
-    await lockMoneyOf(tx, userId);
-    const affordable = await affords(tx, userId, planned.price.holdMicro, now);
+    const means = await lockedMeans(tx, userId, now);
+    const affordable = affords(means, planned.price.holdMicro);
     if (!affordable.ok) throw new ProblemError(affordable.problem);
-    await insertJob(tx, job, planned);
+    const row = await insertJob(tx, job, planned);
     await insertTasks(tx, job, planned.tasks, planned.draft.redundancy);
     await holdForJob(tx, { jobId: job.id, submitterId: userId, amountMicro: planned.price.holdMicro, name: planned.draft.name }, now);
-    const nodes = affordable.value.runs ? await recomputeDeadlines(tx, userId, now) : [];
+    const nodes = means.rents ? await recomputeDeadlines(tx, userId, now) : [];
     await emitEvent(tx, { name: 'TaskCreatedEvent', aggregateId: job.id, actorId: userId, payload: { job_id: job.id, tasks: planned.tasks.length, held_usd: formatUsd(planned.price.holdMicro) } });
-    const row = await jobOf(tx, userId, job.id);
-    if (!row) throw new Error('the job just written is not there');
     const view = jobView(row, { ...NO_COUNTS, extraWarnings: planned.warnings });
     await saveAnswer(tx, view);
     return { view, nodes };
   }
-}
-
-/** What is available must carry the hold, and ten minutes of every rental that runs or starts. */
-async function affords(tx: Tx, userId: string, holdMicro: MicroUsd, now: Date): Promise<Result<{ runs: boolean }>> {
-  const funds = await fundsOf(tx, userId, now);
-  const burn = await burnOf(tx, userId);
-  const needed = holdMicro + (burn * BigInt(MIN_PREPAID_MINUTES) + 59n) / 60n;
-  if (holdMicro === 0n || funds.availableMicro >= needed) return ok({ runs: funds.open.length > 0 });
-  const rentals = burn > 0n ? `, with ${MIN_PREPAID_MINUTES} minutes of your rentals` : '';
-  return fail('insufficient_funds', {
-    detail: `To submit this, $${formatUsd(needed)} must be available: the most it can cost${rentals}. What is not used comes back`,
-    hint: 'Set max_price_usd, or ask for less: timeout_s, max_copies',
-    facts: { available_usd: formatUsd(funds.availableMicro > 0n ? funds.availableMicro : 0n), needed_usd: formatUsd(needed) },
-  });
-}
-
-async function burnOf(tx: Tx, userId: string): Promise<MicroUsd> {
-  const { _sum } = await tx.rental.aggregate({ where: { renterId: userId, status: { in: ['pending', 'starting', 'running'] } }, _sum: { rateMicroHour: true } });
-  return _sum.rateMicroHour ?? 0n;
 }
