@@ -110,6 +110,12 @@ for (const [name, can, open] of places) describe.skipIf(!can)(name, () => {
     expect(String(await bytesOf((await storage.get(`a/broken-${word}`))!.body))).toBe('before');
   });
 
+  it('sweeping takes nothing that was finished', async () => {
+    await storage.put('a/swept', Buffer.from('x'));
+    await storage.sweep(new Date(Date.now() + 2 * 86_400_000));
+    expect(await storage.stat('a/swept')).toBe(1);
+  });
+
   it('a folder is deleted with all in it, and nothing beside it', async () => {
     for (const key of ['del/one/x', 'del/one/y/z', 'del/one-more/x', 'del/single']) await storage.put(key, Buffer.from(key));
     await storage.delete('del/one/');
