@@ -5,8 +5,9 @@ import type { TestAccount } from '../../test/app.js';
 import { fund, makeNode, makeUser } from '../../test/market-fixtures.js';
 import { RentalWorld } from '../../test/rental-world.js';
 import { withTx } from '../platform/tx.js';
-import { payExecutions, type ExecutionPay } from './escrow.js';
+import { postPays } from './escrow.js';
 import { finishJobs } from './finish.js';
+import { payTransfers, type ExecutionPay } from './pay.rules.js';
 import { Refunds } from './refunds.js';
 
 /** Money of jobs on real Postgres: what the scheduler and the tally would write is written here by hand. */
@@ -65,7 +66,12 @@ async function pays(jobId: string, copies: number[], amountMicro: bigint): Promi
 async function pay(jobId: string, copies: number[], amountMicro: bigint): Promise<void> {
   const due = await pays(jobId, copies, amountMicro);
   await withTx(world.app.db, async (tx) => {
-    await payExecutions(tx, due, world.clock.now());
+    const transfers = payTransfers(due);
+    for (const { id, pays: paid, amountMicro: sum } of transfers) {
+      await tx.job.update({ where: { id: jobId }, data: { paidMicro: { increment: sum } } });
+      for (const { executionId, amountMicro: paidMicro } of paid) await tx.jobExecution.update({ where: { id: executionId }, data: { paidMicro, transferId: id } });
+    }
+    await postPays(tx, transfers, world.clock.now());
     for (const one of due) await tx.hostNode.update({ where: { id: one.nodeId }, data: { creditsEarned: { increment: one.amountMicro } } });
   });
 }
@@ -106,8 +112,8 @@ describe('money of a job', () => {
     await lease(jobId, [0, 1]);
     await report(jobId, [0]);
     await pay(jobId, [0], 50n);
-    await expect(pay(jobId, [0], 50n)).rejects.toThrow('an execution is paid once, and only when it is valid');
-    await expect(pay(jobId, [1], 50n)).rejects.toThrow('an execution is paid once');
+    await expect(pay(jobId, [0], 50n)).rejects.toThrow('LedgerTransfer_pkey');
+    await expect(pay(jobId, [1], 50n)).rejects.toThrow('execution_paid_is_valid');
     expect(await escrow(jobId)).toBe((await world.db.job.findUniqueOrThrow({ where: { id: jobId } })).heldMicro - 50n);
     await report(jobId, [1]);
     await pay(jobId, [1], 0n);

@@ -3,6 +3,8 @@ import { writeEntries, type NewEntry } from '../audit/entries.js';
 import { ensureAccountsOf, openEscrow, postEscrow, recomputeDeadlines } from '../ledger/for-jobs.js';
 import type { Tx } from '../platform/db.js';
 import { newId } from '../platform/ids.js';
+import { groupBy } from './group.rules.js';
+import { sumOf, type ExecutionPay, type PayTransfer } from './pay.rules.js';
 
 /**
  * Money of a job: prepaid → escrow when it is submitted, escrow → earnings per valid execution, the rest back to prepaid.
@@ -23,87 +25,20 @@ export async function holdForJob(tx: Tx, hold: Hold, now: Date): Promise<void> {
   await writeEntries(tx, [{ eventType: 'job_held', nodeId: null, jobId: hold.jobId, ownerId: hold.submitterId, amountMicro: hold.amountMicro, data: {} }], now);
 }
 
-export interface ExecutionPay {
-  jobId: string;
-  executionId: string;
-  nodeId: string;
-  /** Owner of the node. */
-  ownerId: string;
-  /** By `executionPay` of price.rules; zero for the submitter's own nodes. */
-  amountMicro: MicroUsd;
-}
-
-/** Pay of one job to one owner: one transfer, whatever number of executions it is for. */
-export interface PayTransfer {
-  id: string;
-  jobId: string;
-  ownerId: string;
-  amountMicro: MicroUsd;
-  pays: ExecutionPay[];
-}
-
-/** Which transfer pays which executions. Their rows name it (`paidMicro`, `transferId`), written with their verdicts. */
-export function payTransfers(pays: readonly ExecutionPay[]): PayTransfer[] {
-  const due = pays.filter((pay) => pay.amountMicro > 0n);
-  return grouped(due, (pay) => `${pay.jobId} ${pay.ownerId}`).map((group) => ({ id: newId(), pays: group, ...sumOf(group) }));
-}
-
-/** Moves the money of these transfers, with one entry per job and node. The executions are marked by the caller, in the same transaction. */
+/**
+ * Moves the money of these transfers, with one entry per job and node. In the same transaction, with the jobs locked, the caller
+ * has set verdict, `paidMicro` and `transferId` of the executions, and moved `Job.paidMicro` and `HostNode.creditsEarned` (micro-dollars).
+ */
 export async function postPays(tx: Tx, transfers: readonly PayTransfer[], now: Date): Promise<void> {
   if (transfers.length === 0) return;
   await ensureAccountsOf(tx, transfers.map((transfer) => transfer.ownerId), 'earnings');
   await postEscrow(tx, 'job_pay', transfers.map(({ id, pays, jobId, ownerId, amountMicro }) => ({ id, jobId, ownerId, amountMicro, memo: `${pays.length} executions` })), now);
-  await writeEntries(tx, grouped(transfers.flatMap((transfer) => transfer.pays), (pay) => `${pay.jobId} ${pay.nodeId}`).map(paidEntry), now);
-}
-
-/**
- * Pays executions that were found valid, each at most once: a second pay of the same one throws, and nothing is paid.
- * One transfer per job and owner, one entry per job and node. Call it in the transaction that sets their verdicts, after
- * that, with the jobs locked. `HostNode.creditsEarned` (micro-dollars) is moved by the caller with the node's other counters.
- */
-export async function payExecutions(tx: Tx, pays: readonly ExecutionPay[], now: Date): Promise<void> {
-  const transfers = payTransfers(pays);
-  if (transfers.length === 0) return;
-  await postPays(tx, transfers, now);
-  await markPaid(tx, transfers.flatMap(({ id, pays: group }) => group.map((pay) => ({ transferId: id, pay }))));
-}
-
-async function markPaid(tx: Tx, paid: readonly { transferId: string; pay: ExecutionPay }[]): Promise<void> {
-  const rows = JSON.stringify(paid.map(({ transferId, pay }) => ({ id: pay.executionId, job: pay.jobId, transfer: transferId, amount: pay.amountMicro.toString() })));
-  const [marked] = await tx.$queryRaw<{ executions: bigint }[]>`
-    WITH w AS MATERIALIZED (
-      SELECT * FROM json_to_recordset(${rows}::json) AS w(id uuid, job uuid, transfer uuid, amount bigint)
-    ), marked AS (
-      UPDATE "JobExecution" e SET "paidMicro" = w.amount, "transferId" = w.transfer
-      FROM w WHERE e.id = w.id AND e."jobId" = w.job AND e."transferId" IS NULL AND e.verdict IN ('valid', 'late_valid') RETURNING e.id
-    ), moved AS (
-      UPDATE "Job" j SET "paidMicro" = j."paidMicro" + s.amount
-      FROM (SELECT job, sum(amount)::bigint AS amount FROM w GROUP BY job) s WHERE j.id = s.job
-    )
-    SELECT count(*) AS executions FROM marked`;
-  if (Number(marked?.executions ?? 0) !== paid.length) throw new Error('an execution is paid once, and only when it is valid');
+  await writeEntries(tx, [...groupBy(transfers.flatMap((transfer) => transfer.pays), (pay) => `${pay.jobId} ${pay.nodeId}`).values()].map(paidEntry), now);
 }
 
 function paidEntry(group: readonly ExecutionPay[]): NewEntry {
   const { jobId, ownerId, nodeId, amountMicro } = sumOf(group);
   return { eventType: 'execution_paid', nodeId, jobId, ownerId, amountMicro, data: { executions: group.map((pay) => pay.executionId) } };
-}
-
-function sumOf(group: readonly ExecutionPay[]): Omit<ExecutionPay, 'executionId'> {
-  const [first] = group;
-  if (!first) throw new Error('a group has at least one member');
-  const { jobId, ownerId, nodeId } = first;
-  return { jobId, ownerId, nodeId, amountMicro: group.reduce((sum, pay) => sum + pay.amountMicro, 0n) };
-}
-
-function grouped<T>(all: readonly T[], keyOf: (one: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const one of all) {
-    const group = groups.get(keyOf(one));
-    if (group) group.push(one);
-    else groups.set(keyOf(one), [one]);
-  }
-  return [...groups.values()];
 }
 
 interface RefundRow {

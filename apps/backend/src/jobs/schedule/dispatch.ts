@@ -2,7 +2,8 @@ import { Injectable, Logger } from '@nestjs/common';
 import { EXECUTION_LEASE_S, JOB_LIMITS, type ExecutionSpec } from '@muster/shared-types';
 import { NodePush } from '../../agents/node-push.js';
 import { Db } from '../../platform/db.js';
-import { groupBy } from '../group.js';
+import { Gather } from '../../platform/gather.js';
+import { groupBy } from '../group.rules.js';
 import { TaskInputs } from '../results/task-inputs.js';
 import { executionSpec, frames } from './execution-spec.rules.js';
 import { JobBook, type JobFacts } from './job-book.js';
@@ -15,6 +16,8 @@ import type { LeasedRow } from './lease.store.js';
 @Injectable()
 export class DispatchTasks {
   readonly #log = new Logger('DispatchTasks');
+  /** After a restart thousands of nodes connect at once. */
+  readonly #leased = new Gather<string, LeasedRow[]>((nodeIds) => this.#leasedToAll(nodeIds));
 
   constructor(
     private readonly db: Db,
@@ -71,9 +74,15 @@ export class DispatchTasks {
 
   /** What is in this node's hands, oldest first. */
   leasedTo(nodeId: string): Promise<LeasedRow[]> {
-    return this.db.client.$queryRaw<LeasedRow[]>`
+    return this.#leased.get(nodeId);
+  }
+
+  async #leasedToAll(nodeIds: readonly string[]): Promise<LeasedRow[][]> {
+    const rows = await this.db.client.$queryRaw<LeasedRow[]>`
       SELECT e.id, e.attempt, e."jobId" AS job, e."nodeId" AS node, e."taskId" AS task, t.index AS task_index, t.kind, t.environment, t.part
-      FROM "JobExecution" e JOIN "Task" t ON t.id = e."taskId" WHERE e."nodeId" = ${nodeId}::uuid AND e.status IN ('leased', 'running') ORDER BY e.id`;
+      FROM "JobExecution" e JOIN "Task" t ON t.id = e."taskId" WHERE e."nodeId" = ANY(${[...nodeIds]}::uuid[]) AND e.status IN ('leased', 'running') ORDER BY e.id`;
+    const byNode = groupBy(rows, (row) => row.node);
+    return nodeIds.map((nodeId) => byNode.get(nodeId) ?? []);
   }
 
   #push(nodeId: string, specs: readonly ExecutionSpec[]): void {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { HTTP_WORKER_LEASE_S } from '@muster/shared-types';
 import { Clock } from '../../platform/clock.js';
 import { Outbox } from '../../platform/outbox.js';
-import { groupBy } from '../group.js';
+import { groupBy } from '../group.rules.js';
 import { HotDb } from '../hot-db.js';
 import { JobBook } from './job-book.js';
 import { leaseAll, markScheduled, type LeasedRow } from './lease.store.js';

@@ -3,7 +3,7 @@ import { EXECUTION_LEASE_S, SCHEDULER_PASS_MS } from '@muster/shared-types';
 import { Config } from '../../config.js';
 import { Clock } from '../../platform/clock.js';
 import { Outbox } from '../../platform/outbox.js';
-import { groupBy } from '../group.js';
+import { groupBy } from '../group.rules.js';
 import { HotDb } from '../hot-db.js';
 import { DispatchTasks } from './dispatch.js';
 import { JobBook, type JobFacts } from './job-book.js';

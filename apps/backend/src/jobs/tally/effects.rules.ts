@@ -1,6 +1,6 @@
 import { REPUTATION, type ExecutionVerdict } from '@muster/shared-types';
-import { payTransfers, type ExecutionPay, type PayTransfer } from '../escrow.js';
-import { groupBy } from '../group.js';
+import { payTransfers, type ExecutionPay, type PayTransfer } from '../pay.rules.js';
+import { groupBy } from '../group.rules.js';
 import { executionPay } from '../price.rules.js';
 import type { JobFacts } from '../schedule/job-book.js';
 import type { Outcome, RunLoss, RunReport } from './report.rules.js';

@@ -1,5 +1,5 @@
 import type { Compare, ExecutionStatus, ExecutionVerdict, TaskStatus } from '@muster/shared-types';
-import { groupBy } from '../group.js';
+import { groupBy } from '../group.rules.js';
 import { same } from './compare.rules.js';
 
 /** How a job's tasks are decided. */

@@ -8,7 +8,7 @@ import { cancelExecutions, cancelTasks, type CancelledExecution } from '../cance
 import { tellCancelled } from '../cancel.js';
 import { postPays } from '../escrow.js';
 import { finishJobs } from '../finish.js';
-import { groupBy } from '../group.js';
+import { groupBy } from '../group.rules.js';
 import { Refunds } from '../refunds.js';
 import { Aggregates } from '../results/aggregate.js';
 import { JobBook } from '../schedule/job-book.js';
