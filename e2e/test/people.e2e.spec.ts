@@ -217,7 +217,7 @@ describe.skipIf(obstacle !== null)(`the command line in people's hands${needs}`,
       await expectShutDown(rental.id);
     });
 
-    it('Ctrl-C on a terminal names them first and goes on; a second one ends them', async () => {
+    it('Ctrl-C on a terminal names them first and goes on; a second one ends them', { timeout: OPEN_MS }, async () => {
       await market.must(['down', '--yes']);
       const terminal = spawn('script', ['-qfec', `${process.execPath} ${CLI} up`, '/dev/null'], { env: market.env, stdio: ['pipe', 'pipe', 'inherit'] });
       let shown = '';
