@@ -124,7 +124,7 @@ export class JobWorld {
 
   /** Reports standard output of an execution that a node has in hand. */
   async hand(agent: SimulatedAgent, spec: ExecutionSpec, text: string): Promise<void> {
-    const answer = await agent.hand([reportOf(spec, text)]);
+    const answer = await agent.hand([reportOf(spec, text, { logs: '' })]);
     if (answer.ok !== true) throw new Error(`the report was not taken: ${JSON.stringify(answer)}`);
     agent.executions.delete(spec.execution_id);
   }
