@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { operations, type ApiKeyInfo, type OperationName, type SessionTokens } from '@muster/shared-types';
-import { createTestDatabase, startTestRedis, type TestDatabase, type TestRedis } from '@muster/testkit';
+import { claimServerDir, createTestDatabase, removeServerDir, startTestRedis, type TestDatabase, type TestRedis } from '@muster/testkit';
 import { AppModule } from '../src/app.module.js';
 import { closeGracefully, configureApp, listen } from '../src/app.js';
 import { prepareMarket } from '../src/prepare-market.js';
@@ -67,7 +64,7 @@ export class TestApp {
   static async start(options: TestAppOptions): Promise<TestApp> {
     const database = options.beside?.database ?? (await databaseOf(options));
     const redis = options.beside?.redis ?? (await startTestRedis());
-    const storageDir = options.beside?.storageDir ?? (await mkdtemp(join(tmpdir(), 'muster-storage-')));
+    const storageDir = options.beside?.storageDir ?? (await claimServerDir('storage'));
     const config = loadConfig({ ...testEnvironment(database.url, redis.url), MUSTER_STORAGE_DIR: storageDir, ...options.env });
     await prepare(config, options);
     const building = Test.createTestingModule({ imports: [AppModule] }).overrideProvider(Config).useValue(config);
@@ -79,7 +76,7 @@ export class TestApp {
     const stop = async (): Promise<void> => {
       await closeGracefully(app, inFlight);
       if (options.beside) return;
-      await Promise.all([database.drop(), redis.stop(), rm(storageDir, { recursive: true, force: true })]);
+      await Promise.all([database.drop(), redis.stop(), removeServerDir(storageDir)]);
     };
     return new TestApp(app, url, config, database, redis, storageDir, stop);
   }
