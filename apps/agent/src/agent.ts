@@ -40,6 +40,7 @@ export class Agent {
   private readonly imported: Promise<void>;
   private readonly startedS = bootSeconds();
   private tasks: Tasks | null = null;
+  private openingTasks: Promise<Tasks> | null = null;
   private sentInventory: Inventory | null = null;
   private lastInventory: Inventory | null = null;
   private clockOffsetS: number | null = null;
@@ -134,16 +135,25 @@ export class Agent {
     await this.tunnels.setServer({ addr, port, caPem: ca, nodeId: this.node.node_id });
     engine.onEvent((event) => {
       if (event.kind !== 'instance') log.info(event, 'engine');
-      if (event.kind === 'up') void this.tasks?.sweep().catch((error: unknown) => log.warn({ err: error }, 'remains of executions could not be removed'));
+      if (event.kind === 'up') void this.takeUpTasks().catch((error: unknown) => log.warn({ err: error }, 'executions could not be taken up'));
       this.loop.wake();
     });
     await this.sampler.start();
-    this.tasks = await this.openTasks();
+    await this.takeUpTasks();
     this.loop.start();
     this.connection.open();
     this.timer = setInterval(() => void this.tellInventory(), INVENTORY_EVERY_MS);
     this.timer.unref();
     this.machine.onGpus = () => void this.tellInventory();
+  }
+
+  /** Executions need an engine: one that comes late brings them late. An engine that comes back finds what it left. */
+  private async takeUpTasks(): Promise<void> {
+    if (this.tasks) return this.tasks.sweep();
+    if (!this.machine.engine.healthy()) return;
+    this.openingTasks ??= this.openTasks().finally(() => (this.openingTasks = null));
+    this.tasks = await this.openingTasks;
+    if (this.connection.proven) this.tasks.proven();
   }
 
   private openTasks(): Promise<Tasks> {

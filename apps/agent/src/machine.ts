@@ -3,8 +3,8 @@ import type { EnrolResult, Inventory } from '@muster/shared-types';
 import type { Logger } from 'pino';
 import { bootId } from './boot-clock.js';
 import type { AgentConfig } from './config.js';
-import { startEngine } from './docker/engine.js';
 import type { Engine } from './docker/types.js';
+import { engineOfNode } from './engine-of-node.js';
 import { loadOrCreateIdentity, type NodeIdentity } from './identity.js';
 import { collectInventory } from './inventory/collect.js';
 import { type GpuWatch, gpuWatch } from './inventory/gpu-watch.js';
@@ -39,20 +39,7 @@ export async function openMachine(config: AgentConfig, log: Logger): Promise<Mac
     onChange: () => machine.onGpus(),
     onError: (error) => log.error({ err: error }, 'the record of the GPUs could not be written'),
   });
-  const [engine] = await Promise.all([
-    startEngine({
-      musterHome: config.musterHome,
-      stateDir: config.stateDir,
-      bridge: config.bridge,
-      subnet: config.subnet,
-      poolGb,
-      proxyEnv: config.proxyEnv,
-      ...(config.externalDocker && { externalHost: config.externalDocker }),
-      ...(config.dockerd && { dockerdPath: config.dockerd }),
-      ...(config.path && { path: config.path }),
-    }),
-    gpus.start(),
-  ]);
+  const [engine] = await Promise.all([engineOfNode(dir, config, poolGb, log), gpus.start()]);
   return Object.assign(machine, { config, log, dir, identity, engine, gpus, poolBytes: poolGb * 1e9 });
 }
 

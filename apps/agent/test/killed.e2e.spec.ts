@@ -1,3 +1,5 @@
+import { rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { InstanceSpec } from '@muster/shared-types';
 import { engineObstacle } from '@muster/testkit/engine/engine-place';
 import { until } from '@muster/testkit/frp/until';
@@ -87,6 +89,30 @@ describe.skipIf(obstacle !== null)(`a host whose parts are killed${obstacle === 
     expect(beatsSince(beats, spec).filter((beat) => !beat.tunnel_up)).toEqual([]);
     session.close();
     await Promise.all([remove(spec), remove(other)]);
+  });
+
+  it('the agent together with an engine that does not come up: the next agent speaks, keeps tunnels, and goes on when it does', { timeout: 300_000 }, async () => {
+    const spec = await host.rent();
+    const session = await host.session(spec);
+    const dockerd = join(host.place.musterHome, 'bin', 'dockerd');
+    await symlink('/bin/false', dockerd);
+    await host.killAgent();
+    await Promise.all([host.killDaemon('dockerd'), host.killDaemon('containerd')]);
+    const beats = host.market.heartbeats.length;
+    await host.startAgent({ images: false });
+    await until('heartbeats', () => host.market.heartbeats.length > beats + 2);
+    expect(await session.echoes('nobody but frpc')).toBe(true);
+    expect(host.market.updatesOf(spec.rental_id).filter((update) => update.state === 'gone' || update.state === 'exited')).toEqual([]);
+    const wanted = await host.echoSpec();
+    await host.market.start(wanted);
+    await until('it is given up', () => host.market.updatesOf(wanted.rental_id).some((update) => update.fault?.code === 'engine_down'), 90_000);
+
+    await rm(dockerd);
+    await until('it is up in heartbeats', () => isTunnelUp(spec), 150_000);
+    expect(await session.echoes('and after it')).toBe(true);
+    session.close();
+    await Promise.all([remove(spec), remove(wanted)]);
+    await remove(await host.rent());
   });
 
   it('frpc: back on the same port, and the time it was up counts anew', async () => {

@@ -101,6 +101,7 @@ describe('plan', () => {
     ['a pause of one step keeps no other back', doc(wanted(A)), seen({ resting: new Set([`${A}/pull`]) }), ['create']],
     ['a dead engine is waited for', doc(wanted(A)), seen({ containers: null, engineDownS: 3 }), []],
     ['an engine dead for long fails what never ran', doc(wanted(A)), seen({ containers: null, engineDownS: 60 }), ['give_up']],
+    ['a tunnel shows that it ran, to an agent that has not seen the engine yet', doc(wanted(A)), seen({ containers: null, engineDownS: 600, tunnels: [tunnel(A)] }), []],
     ['what runs goes on without its engine', doc(wanted(A, { ran: true })), seen({ containers: null, engineDownS: 600 }), []],
     ['deadline: access first', doc(wanted(A, { ran: true, deadline_boot_s: 100 })), seen({ containers: [container(A)] }), ['cut']],
     ['deadline: then the end is written down', doc(wanted(A, { ran: true, deadline_boot_s: 99 })), seen({ containers: [container(A, { accessCut: true })] }), ['give_up']],

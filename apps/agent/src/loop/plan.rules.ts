@@ -166,9 +166,13 @@ function stepToRest(rentalId: string, observed: Observed): Step | null {
   return hasTunnels(observed, rentalId) ? { do: 'untunnel', rentalId } : null;
 }
 
-/** What runs goes on without its engine; what has not run yet waits a little, then is given up. */
+/**
+ * What runs goes on without its engine; what has not run yet waits a little, then is given up. A tunnel is opened only to
+ * what was started, and shows it also to an agent that has not seen the engine yet.
+ */
 function stepWithoutEngine(one: WantedInstance, observed: Observed): Step | null {
-  if (one.ran || observed.engineDownS < ENGINE_PATIENCE_S) return null;
+  const wasStarted = one.ran || observed.tunnels === null || observed.tunnels.some((tunnel) => tunnel.rentalId === one.spec.rental_id);
+  if (wasStarted || observed.engineDownS < ENGINE_PATIENCE_S) return null;
   const message = 'The container engine of the host does not answer, so the instance could not be started.';
   return { do: 'give_up', rentalId: one.spec.rental_id, fault: { code: 'engine_down', message } };
 }

@@ -80,8 +80,8 @@ export class TestHost {
     return this.options.imagesDir ?? join(this.place.musterHome, 'images');
   }
 
-  /** Starts the agent; resolves when it has proven its key, or at once with `waits: false`. */
-  async startAgent({ env = {}, waits = true }: { env?: Record<string, string>; waits?: boolean } = {}): Promise<void> {
+  /** Starts the agent; resolves when it has proven its key and named its images (not with `images: false`), or at once with `waits: false`. */
+  async startAgent({ env = {}, waits = true, images = true }: { env?: Record<string, string>; waits?: boolean; images?: boolean } = {}): Promise<void> {
     const proofs = this.market.proofs;
     this.agent = Child.start('agent', process.execPath, [AGENT, 'run'], {
       PATH: process.env['PATH'],
@@ -102,7 +102,7 @@ export class TestHost {
     if (!waits) return;
     await until('the node is connected', () => this.agent?.running === false || this.market.proofs > proofs, 60_000);
     this.agent.assertRunning();
-    await until('its inventory has come', () => this.market.inventories.at(-1)?.images.some((image) => image.startsWith('muster/')), 60_000);
+    if (images) await until('its inventory has come', () => this.market.inventories.at(-1)?.images.some((image) => image.startsWith('muster/')), 60_000);
   }
 
   async killAgent(): Promise<void> {
