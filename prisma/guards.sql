@@ -33,10 +33,11 @@ ALTER TABLE "Rental" ADD CONSTRAINT rental_release_is_terminal CHECK ("releasedA
 ALTER TABLE "Rental" ADD CONSTRAINT rental_money_not_negative CHECK ("rateMicroHour" >= 0 AND "settledMicro" >= 0 AND "billedSeconds" >= 0);
 ALTER TABLE "Rental" ADD CONSTRAINT rental_spend_limit_kept CHECK ("maxSpendMicro" IS NULL OR "settledMicro" <= "maxSpendMicro");
 
--- No second of a rental is unbilled twice; that none is billed twice is kept by the chain of charges below.
+-- No second of a rental is unbilled twice or billed twice.
 ALTER TABLE "RentalGap" ADD CONSTRAINT rental_gap_forward CHECK ("toAt" > "fromAt");
 ALTER TABLE "RentalGap" ADD CONSTRAINT rental_gap_no_overlap EXCLUDE USING gist ("rentalId" WITH =, tstzrange("fromAt", "toAt") WITH &&);
 ALTER TABLE "RentalCharge" ADD CONSTRAINT rental_charge_forward CHECK ("toAt" > "fromAt" AND seconds >= 0 AND "amountMicro" >= 0);
+ALTER TABLE "RentalCharge" ADD CONSTRAINT rental_charge_no_overlap EXCLUDE USING gist ("rentalId" WITH =, tstzrange("fromAt", "toAt") WITH &&);
 
 -- Money: one row moves one amount from one account to another, for ever.
 ALTER TABLE "LedgerTransfer" ADD CONSTRAINT transfer_amount_positive CHECK ("amountMicro" > 0);
@@ -56,92 +57,57 @@ CREATE TRIGGER transaction_immutable BEFORE UPDATE OR DELETE ON "Transaction" FO
 CREATE TRIGGER transaction_not_truncated BEFORE TRUNCATE ON "Transaction" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 CREATE TRIGGER charge_immutable BEFORE UPDATE OR DELETE ON "RentalCharge" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 CREATE TRIGGER charge_not_truncated BEFORE TRUNCATE ON "RentalCharge" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
--- An account stays, and stays whose it is: transfers and charges have no foreign keys (each row would be checked by a query of
--- its own, half of the cost of posting). That what they name exists is checked once per statement, by the triggers below.
-CREATE TRIGGER account_kept BEFORE DELETE OR UPDATE OF id, "ownerId", kind ON "LedgerAccount" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
-CREATE TRIGGER account_not_truncated BEFORE TRUNCATE ON "LedgerAccount" FOR EACH STATEMENT EXECUTE FUNCTION muster_refuse_change();
 
--- What follows from other rows is written by their triggers and by nothing else: balances and statement lines follow transfers,
--- the bill of a rental follows its charges. A statement from outside has a depth of zero. None of these guards is a row trigger
--- before an update: with one, Postgres locks every row by itself before it changes it.
-CREATE FUNCTION muster_refuse_by_hand() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Balances follow transfers, once per statement and account, in account order (no deadlock between two batches).
+-- NO KEY: the foreign keys of two concurrent transfers share-lock the same accounts, and neither could then lock them whole.
+CREATE FUNCTION muster_move_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'restrict_violation';
-END $$;
-CREATE TRIGGER account_balance_guarded BEFORE UPDATE OF balance ON "LedgerAccount"
-  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION muster_refuse_by_hand('a balance changes only through a transfer');
-CREATE TRIGGER user_balance_guarded BEFORE UPDATE OF balance ON "User"
-  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION muster_refuse_by_hand('a balance changes only through a transfer');
-CREATE TRIGGER account_starts_empty BEFORE INSERT ON "LedgerAccount"
-  FOR EACH ROW WHEN (NEW.balance <> 0) EXECUTE FUNCTION muster_refuse_by_hand('an account starts empty');
-CREATE TRIGGER transaction_by_transfer BEFORE INSERT ON "Transaction"
-  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION muster_refuse_by_hand('a statement line is written only by its transfer');
-CREATE TRIGGER rental_sums_guarded BEFORE UPDATE OF "billedSeconds", "settledMicro" ON "Rental"
-  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION muster_refuse_by_hand('a bill moves only through a charge');
--- Until the first charge a bill stands at the start and moves with it; then neither moves but by the next charge.
-CREATE TRIGGER rental_bill_guarded AFTER UPDATE OF "startTime", "billedThrough" ON "Rental" FOR EACH ROW
-  WHEN (pg_trigger_depth() = 0 AND (OLD."startTime", OLD."billedThrough") IS DISTINCT FROM (NEW."startTime", NEW."billedThrough")
-        AND NOT (OLD."billedThrough" IS NOT DISTINCT FROM OLD."startTime" AND NEW."billedThrough" IS NOT DISTINCT FROM NEW."startTime"))
-  EXECUTE FUNCTION muster_refuse_by_hand('a bill moves only through a charge');
-CREATE TRIGGER rental_billed_kept BEFORE DELETE ON "Rental"
-  FOR EACH ROW WHEN (OLD."billedThrough" IS DISTINCT FROM OLD."startTime") EXECUTE FUNCTION muster_refuse_by_hand('a rental that was billed is never deleted');
-
--- Once per statement: both accounts of each transfer move, User.balance with the prepaid ones, and each side that belongs to a
--- person gets its statement line. The line of the credit side takes the transfer's id with one bit turned: ids in order of time,
--- as the transfers' are, keep the index in memory.
--- Plans are kept for the session and made for the size of the first batch, one row or ten thousand. The settings leave look-ups
--- by index only, which are right for both; and accounts are locked in the order of their ids, so that two batches never deadlock.
--- (While a table holds a handful of rows a scan by index replaces the look-ups, in the same order; it is planned anew as soon as
--- the table has grown and was analysed.)
-CREATE FUNCTION muster_move_balances() RETURNS trigger LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off AS $$
-DECLARE missing bigint;
-BEGIN
-  WITH delta AS MATERIALIZED (
-    SELECT account, sum(amount)::bigint AS amount
-    FROM (SELECT "creditAccountId" AS account, "amountMicro" AS amount FROM moved UNION ALL SELECT "debitAccountId", -"amountMicro" FROM moved) m
-    GROUP BY account ORDER BY account
-  ), touched AS (
-    UPDATE "LedgerAccount" a SET balance = a.balance + d.amount FROM delta d WHERE a.id = d.account RETURNING a."ownerId", a.kind, a.balance
-  ), mirrored AS (
-    UPDATE "User" u SET balance = t.balance * 0.000001 FROM touched t WHERE t.kind = 'prepaid' AND u.id = t."ownerId"
-  )
-  SELECT (SELECT count(*) FROM delta) - (SELECT count(*) FROM touched) INTO missing;
-  IF missing <> 0 THEN RAISE EXCEPTION 'a transfer names an account that does not exist' USING ERRCODE = 'foreign_key_violation'; END IF;
-  WITH sided AS MATERIALIZED (
-    SELECT m.id, m.id::text AS name, m."amountMicro" * 0.000001 AS amount, m."referenceId", m.kind, m.memo, m."createdAt", d."ownerId" AS payer, c."ownerId" AS payee
-    FROM moved m LEFT JOIN "LedgerAccount" d ON d.id = m."debitAccountId" LEFT JOIN "LedgerAccount" c ON c.id = m."creditAccountId"
-  )
-  INSERT INTO "Transaction" (id, "userId", amount, type, "referenceId", "transferId", kind, memo, "createdAt")
-    SELECT id, payer, amount, 'DEBIT'::"TransactionType", "referenceId", id, kind, memo, "createdAt" FROM sided WHERE payer IS NOT NULL
-    UNION ALL
-    SELECT overlay(name PLACING translate(substr(name, 20, 1), '0123456789abcdef', '1032547698badcfe') FROM 20 FOR 1)::uuid,
-           payee, amount, 'CREDIT'::"TransactionType", "referenceId", id, kind, memo, "createdAt" FROM sided WHERE payee IS NOT NULL;
+  PERFORM 1 FROM "LedgerAccount" a
+    WHERE a.id IN (SELECT "debitAccountId" FROM moved UNION SELECT "creditAccountId" FROM moved)
+    ORDER BY a.id FOR NO KEY UPDATE;
+  UPDATE "LedgerAccount" a SET balance = a.balance + d.delta
+    FROM (SELECT account, sum(amount) AS delta FROM (
+            SELECT "creditAccountId" AS account, "amountMicro" AS amount FROM moved
+            UNION ALL SELECT "debitAccountId", -"amountMicro" FROM moved) m GROUP BY account) d
+    WHERE a.id = d.account AND d.delta <> 0;
   RETURN NULL;
 END $$;
 CREATE TRIGGER transfer_moves_balances AFTER INSERT ON "LedgerTransfer"
   REFERENCING NEW TABLE AS moved FOR EACH STATEMENT EXECUTE FUNCTION muster_move_balances();
 
--- A charge begins where the bill of its rental stands and takes it to where it ends: so the charges of a rental are one chain
--- from its first second on, without a hole, and no second is in two of them.
-CREATE FUNCTION muster_advance_bills() RETURNS trigger LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off AS $$
-DECLARE advanced bigint;
+-- A balance moves only from inside that trigger; User.balance is its shadow.
+CREATE FUNCTION muster_guard_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE "Rental" r SET "billedThrough" = c."toAt", "billedSeconds" = r."billedSeconds" + c.seconds, "settledMicro" = r."settledMicro" + c."amountMicro", "updatedAt" = now()
-    FROM charged c WHERE r.id = c."rentalId" AND r."billedThrough" = c."fromAt";
-  GET DIAGNOSTICS advanced = ROW_COUNT;
-  IF advanced <> (SELECT count(*) FROM charged) THEN RAISE EXCEPTION 'a charge begins where the last one ended' USING ERRCODE = 'restrict_violation'; END IF;
+  IF pg_trigger_depth() < 2 THEN
+    RAISE EXCEPTION 'a balance changes only through a transfer' USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER account_balance_guarded BEFORE UPDATE OF balance ON "LedgerAccount"
+  FOR EACH ROW WHEN (OLD.balance IS DISTINCT FROM NEW.balance) EXECUTE FUNCTION muster_guard_balance();
+CREATE TRIGGER user_balance_guarded BEFORE UPDATE OF balance ON "User"
+  FOR EACH ROW WHEN (OLD.balance IS DISTINCT FROM NEW.balance) EXECUTE FUNCTION muster_guard_balance();
+CREATE FUNCTION muster_new_account_empty() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.balance <> 0 THEN RAISE EXCEPTION 'an account starts empty' USING ERRCODE = 'restrict_violation'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER account_starts_empty BEFORE INSERT ON "LedgerAccount" FOR EACH ROW EXECUTE FUNCTION muster_new_account_empty();
+
+-- Once per statement: settling ten thousand rentals mirrors ten thousand balances in one update.
+CREATE FUNCTION muster_mirror_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE "User" u SET balance = a.balance / 1000000.0
+    FROM changed a WHERE a.kind = 'prepaid' AND u.id = a."ownerId" AND u.balance <> a.balance / 1000000.0;
   RETURN NULL;
 END $$;
-CREATE TRIGGER charge_advances_bill AFTER INSERT ON "RentalCharge"
-  REFERENCING NEW TABLE AS charged FOR EACH STATEMENT EXECUTE FUNCTION muster_advance_bills();
+CREATE TRIGGER account_mirrors_to_user AFTER UPDATE ON "LedgerAccount"
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION muster_mirror_balance();
 
 -- Rows that are updated all the time keep room on their page, so that an update which touches no index writes no index.
--- Half a page where one statement may update every row of it.
-ALTER TABLE "User" SET (fillfactor = 50);
-ALTER TABLE "LedgerAccount" SET (fillfactor = 50);
-ALTER TABLE "Rental" SET (fillfactor = 50);
+ALTER TABLE "User" SET (fillfactor = 80);
+ALTER TABLE "LedgerAccount" SET (fillfactor = 80);
+ALTER TABLE "Rental" SET (fillfactor = 80);
 ALTER TABLE "HostNode" SET (fillfactor = 80);
 
 -- What still has to be delivered.

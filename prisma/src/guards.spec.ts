@@ -38,6 +38,11 @@ async function column(sql: string): Promise<string[]> {
 }
 
 const executions = (...statuses: string[]): string => `ARRAY[${statuses.map((status) => `'${status}'::"ExecutionStatus"`).join(', ')}]`;
+/** Guards of an earlier version, each with the migration that put something else in its place. */
+const REPLACED = {
+  rental_charge_no_overlap: '20261121220000_ledger_speed',
+  account_mirrors_to_user: '20261121220000_ledger_speed',
+};
 const TERMINAL_JOBS = `ARRAY['completed'::"JobStatus", 'failed'::"JobStatus", 'cancelled'::"JobStatus"]`;
 
 describe('constraints', () => {
@@ -152,11 +157,23 @@ describe('triggers', () => {
   });
 });
 
-it('guards.sql is folded into the migrations, and each of its guards is tried here', async () => {
-  const guards = await readFile(new URL('../guards.sql', import.meta.url), 'utf8');
-  const migration = await readFile(new URL('../migrations/20261121000000_init/migration.sql', import.meta.url), 'utf8');
-  expect(migration.endsWith(guards)).toBe(true);
-  const named = [...guards.matchAll(/(?:ADD CONSTRAINT|CREATE UNIQUE INDEX|CREATE TRIGGER) (\w+)/g)].map((match) => match[1]);
-  const tried = Object.keys({ ...constraintViolations, ...uniqueViolations, ...triggerViolations });
-  expect(named.filter((name) => name && !tried.includes(name))).toEqual(['transfer_moves_balances']);
+describe('each file of guards', () => {
+  const fileOf = (path: string): Promise<string> => readFile(new URL(`../${path}`, import.meta.url), 'utf8');
+  const migration = (name: string): Promise<string> => fileOf(`migrations/${name}/migration.sql`);
+
+  it.each([
+    ['guards.sql', '20261121000000_init', ['transfer_moves_balances']],
+    ['guards-ledger.sql', '20261121220000_ledger_speed', []],
+  ])('%s is the tail of %s, and each of its guards is tried here or was replaced later', async (file, folder, provenByWhatItDoes) => {
+    const guards = await fileOf(file);
+    expect((await migration(folder)).endsWith(guards)).toBe(true);
+    const named = [...guards.matchAll(/(?:ADD CONSTRAINT|CREATE UNIQUE INDEX|CREATE TRIGGER) (\w+)/g)].map((match) => match[1] ?? '');
+    const known = Object.keys({ ...constraintViolations, ...uniqueViolations, ...triggerViolations, ...REPLACED });
+    expect(named.filter((name) => !known.includes(name))).toEqual(provenByWhatItDoes);
+  });
+
+  it.each(Object.entries(REPLACED))('%s is dropped by %s, and stands no more', async (name, folder) => {
+    expect(await migration(folder)).toMatch(new RegExp(`DROP (?:CONSTRAINT|TRIGGER) ${name}\\b`));
+    expect(await column(`SELECT conname AS name FROM pg_constraint UNION ALL SELECT tgname FROM pg_trigger`)).not.toContain(name);
+  });
 });

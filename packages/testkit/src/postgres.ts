@@ -1,4 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { migrateDeploy } from '@muster/prisma';
 import { databaseUrl, POSTGRES_URL_VARIABLE, templateName, withAdmin } from './test-postgres-server.js';
 
 export interface TestDatabase {
@@ -17,6 +22,34 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 /** A database without any table, for tests of the migrations themselves. */
 export async function createEmptyDatabase(): Promise<TestDatabase> {
   return copyOf('template0');
+}
+
+/** A database as an earlier version made it: migrated, by Prisma itself, up to the migration of that name and no further. */
+export async function createDatabaseAt(lastMigration: string): Promise<TestDatabase> {
+  const database = await createEmptyDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'muster-version-'));
+  try {
+    await migrateDeploy(database.url, await versionIn(folder, lastMigration));
+    return database;
+  } catch (error) {
+    await database.drop();
+    throw error;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function versionIn(folder: string, lastMigration: string): Promise<{ configFile: string; migrationsDir: string }> {
+  const home = dirname(dirname(createRequire(import.meta.url).resolve('@muster/prisma')));
+  const migrationsDir = join(folder, 'migrations');
+  const names = await readdir(join(home, 'migrations'));
+  if (!names.includes(lastMigration)) throw new Error(`no migration ${lastMigration}`);
+  const kept = names.filter((name) => name <= lastMigration || name === 'migration_lock.toml');
+  await Promise.all(kept.map((name) => cp(join(home, 'migrations', name), join(migrationsDir, name), { recursive: true })));
+  const configFile = join(folder, 'prisma.config.mjs');
+  const [schema, path] = [join(home, 'schema.prisma'), migrationsDir].map((one) => JSON.stringify(one));
+  await writeFile(configFile, `export default { schema: ${schema}, migrations: { path: ${path} }, datasource: { url: process.env.DATABASE_URL } };\n`);
+  return { configFile, migrationsDir };
 }
 
 async function copyOf(template: string): Promise<TestDatabase> {
