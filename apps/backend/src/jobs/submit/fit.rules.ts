@@ -82,7 +82,7 @@ export function waitingFor(fit: Fit, policy: { consensus: number; distinctBy: Di
 
 function noNodeFits({ need, misfits }: Fit): string {
   const lacks = [...misfits].sort(([, a], [, b]) => b - a).map(([lack, count]) => `${count} ${count === 1 ? 'lacks' : 'lack'} ${LACKS[lack](need)}`);
-  if (lacks.length === 0) return 'There is no verified node on this market yet; add one with `muster host join`';
+  if (lacks.length === 0) return 'There is no verified node on this market yet; add one with `muster node join`';
   return `No node fits: ${lacks.join('; ')}. Ask for less, or add a machine that has it`;
 }
 
