@@ -54,7 +54,7 @@ export const JOB_INVARIANTS: readonly Invariant[] = [
     title: 'I3: no two copies of a task share an owner, or a node where the job says so',
     violations: Prisma.sql`
       SELECT 'task ' || e."taskId" AS what FROM "JobExecution" e JOIN "Job" j ON j.id = e."jobId"
-      WHERE e.purpose = 'copy' AND e.status IN ('leased', 'running', 'reported', 'errored')
+      WHERE e.purpose = 'copy' AND (e.status IN ('leased', 'running', 'reported') OR (e.status = 'errored' AND e."faultBlame" = 'job'))
       GROUP BY e."taskId", CASE WHEN j."distinctBy" = 'owner' THEN e."ownerId" ELSE e."nodeId" END HAVING count(*) > 1`,
   },
   {
