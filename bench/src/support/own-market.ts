@@ -93,6 +93,7 @@ export class OwnMarket {
 
 export async function withOwnMarket<T>(work: (market: OwnMarket) => Promise<T>, env: Record<string, string> = {}): Promise<T> {
   const market = await OwnMarket.start(env);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void market.stop().then(() => process.exit(1)));
   try {
     return await work(market);
   } finally {
