@@ -139,6 +139,8 @@ export class SimulatedAgent {
   readonly cancelled: string[] = [];
   /** What it makes of an execution. */
   runs: (spec: ExecutionSpec) => Played = () => HELLO;
+  /** Whether its heartbeats name what it has in hand. */
+  namesExecutions = true;
   resultsSeq = 0;
   readonly outcomes = new Map<string, string>();
   #unsent: ExecutionReport[] = [];
@@ -243,7 +245,7 @@ export class SimulatedAgent {
   }
 
   executionBeats(): { execution_id: string; attempt: number }[] {
-    return [...this.executions.values()].map(({ execution_id, attempt }) => ({ execution_id, attempt }));
+    return this.namesExecutions ? [...this.executions.values()].map(({ execution_id, attempt }) => ({ execution_id, attempt })) : [];
   }
 
   /** A batch as an agent signs it. */

@@ -62,7 +62,9 @@ export class Handlers {
   /** Offline first, so that nothing new is rented there; then what runs ends, when the machine takes it along. */
   async #goodbye(nodeId: string, reason: string): Promise<void> {
     await this.presence.goodbye(nodeId);
-    if (reason === HOST_SHUTDOWN) await this.endRental.endRentalsOfNode(nodeId, 'host_shutdown');
+    if (reason !== HOST_SHUTDOWN) return;
+    await this.endRental.endRentalsOfNode(nodeId, 'host_shutdown');
+    await this.tasks.left(nodeId);
   }
 
   async #inventory(nodeId: string, inventory: Inventory): Promise<void> {

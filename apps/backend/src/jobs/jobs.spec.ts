@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp, type TestAccount, type TestApp } from '../../test/app.js';
 import { fund } from '../../test/market-fixtures.js';
 import { reportOf, SimulatedAgent, simulatedGpu, simulatedInventory, type Played } from '../../test/simulated-agent.js';
+import { ControlOutage } from '../agents/control-outage.js';
 import { checkLedger } from '../ledger/check.js';
 import { LeaseExpiry } from './schedule/expiry.js';
 
@@ -15,6 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => market.close());
 
+/** On a busy machine a test lasts longer than a silence may. */
+const BEAT_MS = 3_000;
 const HELLO = 'hello\n';
 const LIE = 'a lie\n';
 const ECHO: JobSubmissionInput = { name: 'hello', docker_image: 'workspace', command: ['echo', 'hello'] };
@@ -49,6 +52,7 @@ async function nodes(runs: readonly Runs[], owner?: TestAccount): Promise<{ word
 async function node(word: string, run: Runs, owner?: TestAccount): Promise<SimulatedAgent> {
   const agent = await SimulatedAgent.listed(market, owner ?? (await market.signUp()), { inventory: simulatedInventory({ capabilities: [word] }) });
   agent.runs = run;
+  agent.beatEvery(BEAT_MS);
   cast.push(agent);
   return agent;
 }
@@ -82,6 +86,9 @@ const settled = (id: string): Promise<true> =>
 
 /** Its lease has ended: as if its node had been silent for as long. */
 const endLeases = async (nodeId: string): Promise<void> => {
+  // The start of this market is an outage of its own, and for a minute after one no lease ends.
+  await market.db.client.controlPlaneOutage.deleteMany();
+  await market.app.get(ControlOutage).tick();
   await market.db.client.jobExecution.updateMany({ where: { nodeId, status: { in: ['leased', 'running'] } }, data: { leaseUntil: new Date(Date.now() - 1) } });
   await market.app.get(LeaseExpiry).pass();
 };
@@ -198,9 +205,11 @@ describe('a lease', () => {
   it('ends when its node is silent, and the copy goes elsewhere; the late report changes nothing', async () => {
     const { word, agents } = await nodes([silent]);
     const [quiet] = agents as [SimulatedAgent];
+    quiet.namesExecutions = false;
     const job = await submit({ capabilities: [word], redundancy: 1, consensus: 1 });
     const first = await inHand(quiet);
     const other = await node(word, honest);
+    await market.call('drainNode', { token: quiet.owner.token, params: { node_id: quiet.nodeId } });
     await endLeases(quiet.nodeId);
     expect((await ended(job.id)).status).toBe('completed');
     expect(other.ordered).toMatchObject([{ attempt: 2 }]);
@@ -234,6 +243,7 @@ describe('a lease', () => {
     agent.executions.clear();
     agent.runs = honest;
     await agent.connect();
+    agent.beatEvery(BEAT_MS);
     expect((await ended(job.id)).status).toBe('completed');
     expect(agent.ordered.map((one) => [one.execution_id, one.attempt])).toEqual([[spec.execution_id, 1], [spec.execution_id, 1]]);
     await settled(job.id);
@@ -260,6 +270,7 @@ describe('a lease', () => {
       agent.executions.clear();
       agent.runs = honest;
       await agent.connect(beside.url);
+      agent.beatEvery(BEAT_MS);
     }
     expect((await ended(job.id)).status).toBe('completed');
     await settled(job.id);
@@ -368,6 +379,7 @@ it('a device is held by one execution at a time, and free for rent when it is ov
   const inventory = simulatedInventory({ capabilities: [word], gpus: [simulatedGpu(0), simulatedGpu(1)], driver_version: '550', cuda_max_good: 1208 });
   const agent = await SimulatedAgent.listed(market, await market.signUp(), { inventory });
   agent.runs = silent;
+  agent.beatEvery(BEAT_MS);
   cast.push(agent);
   const job = await submit({ capabilities: [word, 'cuda>=12'], redundancy: 1, consensus: 1, num_gpus: 1, gpu_name: 'rtx 4090', tasks: { kind: 'matrix', axes: { n: ['1', '2', '3'] } } });
   await until('two orders', async () => agent.executions.size === 2 || undefined);

@@ -25,6 +25,11 @@ export class NodeTasks {
     return this.updatesOf.take(nodeId, updates);
   }
 
+  /** It said goodbye for good. */
+  left(nodeId: string): Promise<void> {
+    return this.updatesOf.left(nodeId);
+  }
+
   /** It has proven its key: it hears again what it is to run. */
   async connected(nodeId: string): Promise<void> {
     await this.dispatch.resend(nodeId);

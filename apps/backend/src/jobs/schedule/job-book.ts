@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { JobInput, type Compare } from '@muster/shared-types';
-import { Compare as CompareSchema } from '@muster/shared-types';
+import { Compare, JobInput } from '@muster/shared-types';
 import { z } from 'zod';
-import { Db } from '../../platform/db.js';
+import { HotDb } from '../hot-db.js';
 import type { Need } from './need.rules.js';
 
 /** What never changes of a job, as scheduler, dispatch and tally need it. */
@@ -43,12 +42,12 @@ const Spec = z
     gpu_name: z.string().nullish().catch(null),
     geolocation: z.string().nullish().catch(null),
     network: z.enum(['none', 'egress']).catch('none'),
-    compare: CompareSchema.catch({ kind: 'exact' }),
+    compare: Compare.catch({ kind: 'exact' }),
     aggregate: z.object({ kind: z.string(), docker_image: z.string().optional(), command: z.array(z.string()).optional() }).nullish().catch(null),
   })
   .partial();
 
-type Row = NonNullable<Awaited<ReturnType<Db['client']['job']['findUnique']>>>;
+type Row = NonNullable<Awaited<ReturnType<HotDb['client']['job']['findUnique']>>>;
 
 /** Jobs kept at hand: more than are ever open at once on a busy market, small enough to be nothing. */
 const KEEP = 5_000;
@@ -58,7 +57,8 @@ const KEEP = 5_000;
 export class JobBook {
   readonly #jobs = new Map<string, JobFacts>();
 
-  constructor(private readonly db: Db) {}
+  /** Its own pool: it is asked while jobs are locked, for which requests may wait with all connections of the other one. */
+  constructor(private readonly db: HotDb) {}
 
   /** The facts of these jobs; one that does not exist is left out. */
   async of(ids: readonly string[]): Promise<Map<string, JobFacts>> {

@@ -55,6 +55,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
     if (!this.config.has('scheduler')) return;
     await this.form.load();
     this.wakeUp.onWake(() => this.wake());
+    this.wakeUp.onNodeChanged((nodeId) => this.book.changed([nodeId]));
     this.#timer = setInterval(() => {
       this.#whole = true;
       this.wake();

@@ -36,15 +36,28 @@ export async function lockJobsOf(tx: Tx, executionIds: readonly string[]): Promi
   return rows.map((row) => row.id);
 }
 
-/** All runs of the tasks that these executions belong to. Results themselves only where numbers may differ a little. */
+/** A run as JSON carries it. */
+type WireRow = Omit<RunRow, 'rate' | 'bytes' | 'started' | 'completed'> & { rate: number | string; bytes: string | null; started: string | null; completed: string | null };
+
+/**
+ * All runs of the tasks that these executions belong to. Results themselves only where numbers may differ a little. As one
+ * value: of thousands of rows the client would look at every column by itself.
+ */
 export async function runsOf(tx: Tx, executionIds: readonly string[]): Promise<RunRow[]> {
-  return await tx.$queryRaw<RunRow[]>`
-    /* muster:tally-read */ SELECT e.id, e."jobId" AS job, e."taskId" AS task, e.copy, e.attempt, e.purpose, e."nodeId" AS node, e."ownerId" AS owner, e."distinctKey" AS key,
-      e.status::text AS status, e.verdict::text AS verdict, e."resultHash" AS hash, CASE WHEN j.spec->'compare'->>'kind' = 'tolerance' THEN e.result END AS bytes,
-      e."faultBlame" AS blame, e."faultCode" AS fault, e."errorMessage" AS message, e."startedAt" AS started, e."completedAt" AS completed, e."durationMs" AS duration, e."rateMicroHour" AS rate,
-      t.status::text AS task_status, t."canonicalId" AS canonical, t.index AS task_index
-    FROM "JobExecution" e JOIN "Task" t ON t.id = e."taskId" JOIN "Job" j ON j.id = e."jobId"
-    WHERE e."taskId" IN (SELECT "taskId" FROM "JobExecution" WHERE id = ANY(${[...executionIds]}::uuid[]))`;
+  const [all] = await tx.$queryRaw<{ rows: string | null }[]>`
+    /* muster:tally-read */ SELECT json_agg(r)::text AS rows FROM (
+      SELECT e.id, e."jobId" AS job, e."taskId" AS task, e.copy, e.attempt, e.purpose, e."nodeId" AS node, e."ownerId" AS owner, e."distinctKey" AS key,
+        e.status, e.verdict, e."resultHash" AS hash, CASE WHEN j.spec->'compare'->>'kind' = 'tolerance' THEN encode(e.result, 'base64') END AS bytes,
+        e."faultBlame" AS blame, e."faultCode" AS fault, e."errorMessage" AS message, e."startedAt" AS started, e."completedAt" AS completed, e."durationMs" AS duration,
+        e."rateMicroHour"::text AS rate, t.status AS task_status, t."canonicalId" AS canonical, t.index AS task_index
+      FROM "JobExecution" e JOIN "Task" t ON t.id = e."taskId" JOIN "Job" j ON j.id = e."jobId"
+      WHERE e."taskId" IN (SELECT "taskId" FROM "JobExecution" WHERE id = ANY(${[...executionIds]}::uuid[]))) r`;
+  return all?.rows == null ? [] : (JSON.parse(all.rows) as WireRow[]).map(fromWire);
+}
+
+function fromWire({ rate, bytes, started, completed, ...row }: WireRow): RunRow {
+  const at = (text: string | null): Date | null => (text === null ? null : new Date(text));
+  return { ...row, rate: BigInt(rate), bytes: bytes === null ? null : Buffer.from(bytes, 'base64'), started: at(started), completed: at(completed) };
 }
 
 export interface BatchHead {

@@ -35,6 +35,12 @@ export class TaskUpdatesOfNode implements BeforeApplicationShutdown {
     if (refused.length > 0) await this.tally.lose(await this.#ownOf(nodeId, refused));
   }
 
+  /** The machine goes away and takes its containers along: its copies need not wait for the end of their leases. */
+  async left(nodeId: string): Promise<void> {
+    const own = await this.db.client.jobExecution.findMany({ where: { nodeId, status: { in: ['leased', 'running'] } }, select: { id: true, attempt: true } });
+    await this.tally.lose(own.map((row) => ({ executionId: row.id, attempt: row.attempt, reason: 'Its machine was shut down' })));
+  }
+
   /** Nobody refuses what is leased to others. */
   async #ownOf(nodeId: string, refused: readonly Update[]): Promise<{ executionId: string; attempt: number; reason: string }[]> {
     const own = await this.db.client.jobExecution.findMany({ where: { id: { in: refused.map((one) => one.execution_id) }, nodeId }, select: { id: true } });
