@@ -36,16 +36,14 @@ async function muster(market: OwnMarket): Promise<object> {
   let firstMs = 0;
   for (const agent of agents) agent.onRun = () => (firstMs ||= performance.now());
   const before = await usage(market.backendPid);
-  await Promise.all(agents.map((agent, n) => agent.light.connect().then(() => agent.light.emit('heartbeat', beat(nodes[n]?.nodeId ?? ''), 10_000))));
+  await Promise.all(agents.map((agent) => agent.join()));
   await ended(market);
   const seconds = (performance.now() - firstMs) / 1_000;
   const after = await usage(market.backendPid);
   const counted = agents.reduce((sum, agent) => sum + agent.counted, 0);
-  for (const agent of agents) agent.light.close();
+  for (const agent of agents) agent.close();
   return { executions: counted, seconds: round(seconds), per_s: Math.round(counted / seconds), submit_s: round(submitS), backend_cpu_s: round(after.cpuS - before.cpuS), ...(await broken(market)) };
 }
-
-const beat = (nodeId: string): object => ({ node_id: nodeId, status: 'online', metrics: { cpu_temp: 40, gpu_temp: [], gpu_utilization: [], ram_usage_mb: 1, disk_usage_gb: 1 } });
 
 async function ended(market: OwnMarket): Promise<void> {
   const untilMs = performance.now() + PATIENCE_MS;

@@ -6,19 +6,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MarketClient } from '@muster/client';
 import type { ExecutionSpec } from '@muster/shared-types';
 import { conditions, numbers, percentile } from './own-postgres.js';
-import { makeNodes, type MadeNode } from './support/nodes.js';
+import { makeNodes } from './support/nodes.js';
 import { type OwnMarket, withOwnMarket } from './support/own-market.js';
 import { TaskAgent } from './support/task-agent.js';
 
 const sizes = numbers({ rate: 100, seconds: 20, agents: 20, rounds: 100 });
 
 const job = (redundancy: number, consensus: number) => ({ name: 'latency', docker_image: 'workspace', command: ['echo', 'hello'], redundancy, consensus, max_copies: redundancy, memory_mb: 16, timeout_s: 60 });
-const beat = (nodeId: string): object => ({ node_id: nodeId, status: 'online', metrics: { cpu_temp: 40, gpu_temp: [], gpu_utilization: [], ram_usage_mb: 1, disk_usage_gb: 1 } });
 
 async function connected(market: OwnMarket): Promise<TaskAgent[]> {
-  const nodes: MadeNode[] = await makeNodes(market.db, sizes.agents, { owners: sizes.agents, cpu: 2_000, ramMb: 200_000, diskGb: 20_000 });
+  const nodes = await makeNodes(market.db, sizes.agents, { owners: sizes.agents, cpu: 2_000, ramMb: 200_000, diskGb: 20_000 });
   const agents = nodes.map((node) => new TaskAgent(market.url, node, 100));
-  await Promise.all(agents.map((agent, n) => agent.light.connect().then(() => agent.light.emit('heartbeat', beat(nodes[n]?.nodeId ?? ''), 10_000))));
+  await Promise.all(agents.map((agent) => agent.join()));
   return agents;
 }
 
@@ -78,7 +77,7 @@ const figures = await withOwnMarket(async (market) => {
   const quiet = await consensus(client, agents);
   for (const agent of agents) agent.answers = true;
   const steady = await submissions(client, agents);
-  for (const agent of agents) agent.light.close();
+  for (const agent of agents) agent.close();
   return { ...steady, ...quiet };
 }, { MUSTER_DISTINCT_BY: 'owner' });
 process.stdout.write(`${JSON.stringify({ bench: 'latency', rate: sizes.rate, ...figures, conditions })}\n`);

@@ -7,6 +7,7 @@ const RESULT = 'hello\n';
 const RESULT_HASH = createHash('sha256').update(RESULT).digest('hex');
 const GATHER_MS = 2;
 const ACK_MS = 60_000;
+const BEAT_MS = 2_000;
 
 interface Outcomes {
   ok?: boolean;
@@ -25,6 +26,7 @@ export class TaskAgent {
   #waiting: ExecutionSpec[] = [];
   #timer: NodeJS.Timeout | undefined;
   #seq = 0;
+  #beats: NodeJS.Timeout | undefined;
 
   constructor(
     url: string,
@@ -32,6 +34,21 @@ export class TaskAgent {
     private readonly perFrame: number,
   ) {
     this.light = new LightAgent(url, credentials, { run_tasks: (payload: { executions: ExecutionSpec[] }) => this.#run(payload.executions) });
+  }
+
+  /** Connects and beats every two seconds until it is closed. */
+  async join(): Promise<void> {
+    await this.light.connect();
+    const { nodeId } = this.credentials;
+    const metrics = { cpu_temp: 40, gpu_temp: [], gpu_utilization: [], ram_usage_mb: 1, disk_usage_gb: 1 };
+    const beat = (): Promise<unknown> => this.light.emit('heartbeat', { node_id: nodeId, status: 'online', metrics }, ACK_MS);
+    this.#beats = setInterval(() => void beat(), BEAT_MS);
+    await beat();
+  }
+
+  close(): void {
+    clearInterval(this.#beats);
+    this.light.close();
   }
 
   /** Reports these as done. Resolves, with how many counted, when the market has acked. */

@@ -1,6 +1,6 @@
 import type { ExecutionReport, Manifest, ReportOutcome } from '@muster/shared-types';
 import { JOB_LIMITS } from '@muster/shared-types';
-import { sha256Hex, sha256OfJson, type JsonValue } from '@muster/proof';
+import { sha256Hex, sha256OfJson } from '@muster/proof';
 
 export interface RunFault {
   code: string;
@@ -63,7 +63,7 @@ export function readReport(nodeId: string, wire: Wire, batchSeq: number | null):
 function whyRefused(wire: Wire, bytes: Uint8Array | null): string | null {
   if ((wire.fault === null) === (wire.result_hash === null)) return 'A report has either a result or a fault';
   if (wire.fault) return null;
-  if (wire.manifest !== null) return sha256OfJson(wire.manifest as unknown as JsonValue) === wire.result_hash ? null : 'The manifest does not match its hash';
+  if (wire.manifest !== null) return sha256OfJson(wire.manifest) === wire.result_hash ? null : 'The manifest does not match its hash';
   if (bytes === null) return 'The result is missing';
   if (bytes.length > JOB_LIMITS.resultBytes) return `A result may have ${JOB_LIMITS.resultBytes} bytes`;
   return sha256Hex(bytes) === wire.result_hash ? null : 'The result does not match its hash';

@@ -125,7 +125,10 @@ describe('whatever was reported', () => {
   it('accepted means that k distinct owners said so, and everybody is judged by it', () => {
     fc.assert(fc.property(policies, runs, (policy, all) => {
       const decision = tally(policy, OPEN, all);
-      if (decision.status !== 'final') return void expect(decision.verdicts).toEqual([]);
+      if (decision.status !== 'final') {
+        expect(decision.verdicts).toEqual([]);
+        return;
+      }
       const owners = new Set(decision.verdicts.filter((one) => one.verdict === 'valid').map((one) => one.run.key));
       expect(owners.size).toBeGreaterThanOrEqual(policy.consensus);
       for (const { run: one, verdict } of decision.verdicts) expect(verdict === 'valid').toBe(one.resultHash === decision.canonical?.resultHash);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { fail, HTTP_WORKER_BEAT_S, HTTP_WORKER_LEASE_S, HTTP_WORKER_POLL_S, ok, type Inventory, type jobOperations, type OperationInput, type OperationOutput, type Result } from '@muster/shared-types';
 import type { HostNode } from '@muster/prisma';
-import { refreshStatus } from '../../fleet/status.store.js';
+import { refreshStatus } from '../../fleet/for-jobs.js';
 import { parseNodeKey } from '../../fleet/node-key.rules.js';
 import { Presence } from '../../fleet/presence.js';
 import { DEFAULT_PRICING } from '../../fleet/pricing.rules.js';
