@@ -214,6 +214,11 @@ describe('agent sockets', () => {
         heartbeat: plainHeartbeat(other.nodeId),
         inventory: { node_id: other.nodeId, inventory: simulatedInventory({ cpu_cores: 1 }) },
         instance_update: { rental_id: other.nodeId, epoch: 1, state: 'gone' },
+        task_update: { updates: [{ execution_id: other.nodeId, attempt: 1, phase: 'refused' }] },
+        task_results: {
+          v: 1, node_id: other.nodeId, seq: 1, root: '0'.repeat(64), count: 1, signature: 'x',
+          results: [{ execution_id: other.nodeId, attempt: 1, result_hash: '0'.repeat(64), result: '', exit_code: 0, fault: null, logs: '', duration_ms: 1 }],
+        },
         goodbye: { node_id: other.nodeId, reason: 'not mine' },
       };
       const before = await nodeRow(other.nodeId);

@@ -42,8 +42,8 @@ export class Handlers {
     },
     task_update: async (session, payload) => {
       if (!session.proof) return fail('not_proven');
-      await this.tasks.updates(session.proof.nodeId, payload.updates);
-      return OK;
+      const taken = await this.tasks.updates(session.proof.nodeId, payload.updates);
+      return taken.ok ? OK : taken;
     },
     task_results: async (session, payload) => {
       if (session.proof?.nodeId !== payload.node_id) return fail('not_found', { detail: 'This socket speaks for another node' });

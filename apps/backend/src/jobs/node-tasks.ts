@@ -21,7 +21,7 @@ export class NodeTasks {
     return this.resultsOf.take(nodeId, batch);
   }
 
-  updates(nodeId: string, updates: TaskUpdate['updates']): Promise<void> {
+  updates(nodeId: string, updates: TaskUpdate['updates']): Promise<Result<void>> {
     return this.updatesOf.take(nodeId, updates);
   }
 

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
-import type { TaskUpdate } from '@muster/shared-types';
+import { fail, ok, type Result, type TaskUpdate } from '@muster/shared-types';
 import { HotDb } from '../hot-db.js';
 import { Tally } from './tally.js';
 
@@ -28,11 +28,14 @@ export class TaskUpdatesOfNode implements BeforeApplicationShutdown {
     await this.#flush();
   }
 
-  async take(nodeId: string, updates: readonly Update[]): Promise<void> {
+  /** Nobody says anything of what was never leased to him: then nothing of the message counts. */
+  async take(nodeId: string, updates: readonly Update[]): Promise<Result<void>> {
+    if (!(await this.#areOf(nodeId, updates))) return fail('not_found', { detail: 'Not all of these executions are this node’s' });
     for (const update of updates.filter((one) => one.phase === 'running')) this.#running.set(update.execution_id, { nodeId, attempt: update.attempt });
     if (this.#running.size > 0) this.#timer ??= setTimeout(() => void this.#flush(), GATHER_MS);
     const refused = updates.filter((one) => one.phase === 'refused');
-    if (refused.length > 0) await this.tally.lose(await this.#ownOf(nodeId, refused));
+    await this.tally.lose(refused.map((one) => ({ executionId: one.execution_id, attempt: one.attempt, reason: `Its node refused it: ${one.detail ?? 'no reason was given'}` })));
+    return ok(undefined);
   }
 
   /** The machine goes away and takes its containers along: its copies need not wait for the end of their leases. */
@@ -41,11 +44,9 @@ export class TaskUpdatesOfNode implements BeforeApplicationShutdown {
     await this.tally.lose(own.map((row) => ({ executionId: row.id, attempt: row.attempt, reason: 'Its machine was shut down' })));
   }
 
-  /** Nobody refuses what is leased to others. */
-  async #ownOf(nodeId: string, refused: readonly Update[]): Promise<{ executionId: string; attempt: number; reason: string }[]> {
-    const own = await this.db.client.jobExecution.findMany({ where: { id: { in: refused.map((one) => one.execution_id) }, nodeId }, select: { id: true } });
-    const ids = new Set(own.map((row) => row.id));
-    return refused.filter((one) => ids.has(one.execution_id)).map((one) => ({ executionId: one.execution_id, attempt: one.attempt, reason: `Its node refused it: ${one.detail ?? 'no reason was given'}` }));
+  async #areOf(nodeId: string, updates: readonly Update[]): Promise<boolean> {
+    const ids = [...new Set(updates.map((one) => one.execution_id))];
+    return (await this.db.client.jobExecution.count({ where: { id: { in: ids }, nodeId } })) === ids.length;
   }
 
   async #flush(): Promise<void> {
