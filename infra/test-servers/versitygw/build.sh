@@ -28,9 +28,8 @@ find_go() {
 
 # Modules and objects go to the work folder, so that nothing is left in anybody's home.
 build() {
-  local go work
+  local go
   go=$(find_go)
-  mkdir -p "$cache"
   work=$(mktemp -d "$cache/versitygw-build.XXXXXX")
   trap 'rm -rf "$work"' EXIT
   echo "building versitygw with $(HOME=/nonexistent "$go" version)" >&2
@@ -42,5 +41,11 @@ build() {
 }
 
 if [ -n "${VERSITYGW_PATH:-}" ]; then built=$(dirname "$VERSITYGW_PATH"); fi
-[ -x "$built/versitygw" ] || build
+if [ ! -x "$built/versitygw" ]; then
+  # Test files run side by side: one builds, the others find what it built.
+  mkdir -p "$cache"
+  exec 9>"$cache/versitygw.lock"
+  flock 9
+  [ -x "$built/versitygw" ] || build
+fi
 echo "$built/versitygw"
