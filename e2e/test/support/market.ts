@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { type Caches, CLI, findCaches } from './caches.js';
 import { reapDistantHost } from './distant-host-remains.js';
 import { NOTHING, remainsOf, type Remains } from './remains.js';
+import { oneAtATime } from './one-at-a-time.js';
 import { must, run, type Ran } from './run.js';
 import { figure, until } from './until.js';
 
@@ -69,7 +70,7 @@ export class Market {
 
   /** Starts it, or what is not running of it. */
   async up(flags: readonly string[] = []): Promise<void> {
-    const { stdout } = await this.must(['up', '--detach', '--json', ...flags], UP_MS);
+    const { stdout } = await oneAtATime('up', () => this.must(['up', '--detach', '--json', ...flags], UP_MS));
     const places = Places.parse(JSON.parse(stdout));
     this.url = places.url;
     this.supervisorPid = places.supervisor_pid;
