@@ -15,7 +15,7 @@ const sizes = numbers({ rate: 100, seconds: 20, agents: 20, rounds: 100 });
 const job = (redundancy: number, consensus: number) => ({ name: 'latency', docker_image: 'workspace', command: ['echo', 'hello'], redundancy, consensus, max_copies: redundancy, memory_mb: 16, timeout_s: 60 });
 
 async function connected(market: OwnMarket): Promise<TaskAgent[]> {
-  const nodes = await makeNodes(market.db, sizes.agents, { owners: sizes.agents, cpu: 2_000, ramMb: 200_000, diskGb: 20_000 });
+  const nodes = await makeNodes(market.db, sizes.agents, { owners: sizes.agents, cpu: 2_000, ramMb: 200_000, diskGb: 20_000, online: true });
   const agents = nodes.map((node) => new TaskAgent(market.url, node, 100));
   await Promise.all(agents.map((agent) => agent.join()));
   return agents;

@@ -8,17 +8,20 @@ export interface NodeShape {
   cpu: number;
   ramMb: number;
   diskGb: number;
+  /** There from the start: a row that no enrolment made is else taken for away for up to a minute. */
+  online: boolean;
 }
 export interface MadeNode extends NodeCredentials {
   ownerId: string;
 }
 
-const DEFAULT_SHAPE: NodeShape = { owners: 1, cpu: 16, ramMb: 65_536, diskGb: 500 };
+const DEFAULT_SHAPE: NodeShape = { owners: 1, cpu: 16, ramMb: 65_536, diskGb: 500, online: false };
 
 /** So many enrolled and listed nodes, spread over so many owners, as rows: enrolling each by its two calls would take minutes. */
 export async function makeNodes(db: PrismaClient, count: number, over: Partial<NodeShape> = {}): Promise<MadeNode[]> {
   const shape = { ...DEFAULT_SHAPE, ...over };
   const owners = await Promise.all(Array.from({ length: shape.owners }, (_, n) => makeOwner(db, n)));
+  const presence = shape.online ? ('online' as const) : ('offline' as const);
   const server = await db.tunnelServer.findFirst({ select: { id: true } });
   const nodes = Array.from({ length: count }, (_, n) => {
     const owner = owners[n % owners.length];
@@ -29,8 +32,8 @@ export async function makeNodes(db: PrismaClient, count: number, over: Partial<N
   for (let i = 0; i < nodes.length; i += 1_000) {
     await db.hostNode.createMany({
       data: nodes.slice(i, i + 1_000).map((node, offset) => ({
-        id: node.nodeId, ownerId: node.ownerId, name: `bench-${i + offset}`, publicKey: node.publicKey, specs: inventory, pricingConfig: {}, status: 'offline' as const,
-        lifecycle: 'verified' as const, presence: 'offline' as const, listing: 'listed' as const, tunnelServerId: server?.id ?? null,
+        id: node.nodeId, ownerId: node.ownerId, name: `bench-${i + offset}`, publicKey: node.publicKey, specs: inventory, pricingConfig: {}, status: presence,
+        lifecycle: 'verified' as const, presence, listing: 'listed' as const, tunnelServerId: server?.id ?? null,
         cpuTotal: shape.cpu, ramMbTotal: shape.ramMb, diskGbTotal: shape.diskGb,
       })),
     });

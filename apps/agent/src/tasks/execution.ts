@@ -154,6 +154,7 @@ export class Execution {
     const { sandboxes } = this.parts;
     const stop = new AbortController();
     const ended = Promise.race([sandboxes.ended(this.key), this.engineLost(stop.signal)]);
+    // Thrown where it is waited for; when killing fails first, that is what is told.
     ended.catch(() => undefined);
     try {
       const order = this.ordered ?? (await Promise.race([ended.then(() => null), this.cancelled(), this.overdue(startedAt, stop.signal), this.flooded(id, stop.signal)]));

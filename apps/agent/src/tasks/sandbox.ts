@@ -10,6 +10,7 @@ import { ignoring, nofileHard } from '../docker/instances.js';
 import { OUTPUT_FILES, RESULT_CAPTURE_BYTES } from '../docker/job-runtime.js';
 import { ATTEMPT_LABEL, BOOT_LABEL, EXECUTION_LABEL } from '../docker/labels.js';
 import type { JobHost } from '../docker/types.js';
+import { isMissing } from '../state-dir.js';
 import { jobFault, nodeFault } from './execution-fault.js';
 import { keyOf, NOBODY, sandboxName, sandboxOptions } from './sandbox-spec.js';
 import type { ScratchFolders } from './scratch.js';
@@ -118,6 +119,7 @@ export class Sandboxes {
   /** Resolves when it does not run (any more). An answer that a dying engine cut short never comes: so it is looked up, too. */
   async ended(key: string): Promise<void> {
     const over = ignoring([404], this.container(key).wait()).then(() => true);
+    // Raced below, where it is thrown; after the last look nobody waits for it any more.
     over.catch(() => undefined);
     while (!(await Promise.race([over, pause(LOOK_AGAIN_MS).then(() => false)]))) {
       if ((await this.find(key))?.state !== 'running') return;
@@ -144,7 +146,7 @@ export class Sandboxes {
   private async last(id: string, name: string): Promise<Buffer> {
     const deadline = performance.now() + LAST_BYTES_MS;
     for (;;) {
-      const file = await open(join(this.host.folders.io, id, name), 'r').catch(() => null);
+      const file = await open(join(this.host.folders.io, id, name), 'r').catch(onlyMissing);
       if (file) {
         try {
           return await file.readFile();
@@ -205,4 +207,10 @@ function sandboxOf({ Id, Image, State: state, Config }: ContainerInspectInfo): S
     oomKilled: state.OOMKilled,
     error: state.Error,
   };
+}
+
+/** Null for a file that is not there (yet); anything else is thrown. */
+function onlyMissing(error: unknown): null {
+  if (isMissing(error)) return null;
+  throw error;
 }

@@ -247,9 +247,9 @@ describe('results', () => {
       const works = [world.app, other].map((app) => app.app.get(ResultWork, { strict: false }));
       const ended = world.ended(id);
       let over = false;
-      void ended.finally(() => (over = true)).catch(() => undefined);
+      const done = ended.finally(() => (over = true));
       while (!over) await Promise.all(works.map((work) => work.pass(new AbortController().signal)));
-      expect((await ended).result).toBe('0\n1\n2\n3\n4\n');
+      expect((await done).result).toBe('0\n1\n2\n3\n4\n');
       expect(await world.app.db.client.outboxEvent.count({ where: { name: 'TaskCompletedEvent', aggregateId: id } })).toBe(1);
     } finally {
       await other.close();

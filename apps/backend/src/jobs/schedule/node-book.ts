@@ -47,6 +47,7 @@ export class NodeBook {
 
   /** Brings the picture up to date, one after the other; `all`: also what is free on every node. */
   refresh(all: boolean): Promise<void> {
+    // Whoever asked for the one before has its error; this one only waits for its end.
     this.#loading = this.#loading.catch(() => undefined).then(() => this.#refresh(all));
     return this.#loading;
   }

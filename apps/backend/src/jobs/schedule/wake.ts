@@ -46,6 +46,7 @@ export class SchedulerWake implements OnApplicationBootstrap {
     const now = performance.now();
     if (now - this.#toldMs < TELL_EVERY_MS || this.redis.client.status !== 'ready') return;
     this.#toldMs = now;
+    // Other replicas look every few seconds by themselves.
     this.redis.publish(CHANNEL, this.#self).catch(() => undefined);
   }
 }
