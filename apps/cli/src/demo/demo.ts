@@ -1,6 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MarketClient } from '@muster/client';
@@ -8,11 +7,11 @@ import { type ConnectionInfo, formatUsd, type Offer, parseUsd, type RentalView }
 import { Argument, type Command } from 'commander';
 import { openAccess } from '../commands/access.js';
 import type { CliContext } from '../context.js';
-import { say, sayJson } from '../output/io.js';
+import { say } from '../output/io.js';
 import { duration, usd } from '../output/words.js';
 import { demoJobs } from './jobs-demo.js';
 import { evaluate, statusOf, untilServes } from './jupyter.js';
-import { isUp, runSelf } from './own-market.js';
+import { isUp, runSelf, tellStory } from './own-market.js';
 import { type Ran, runTool } from './tools.js';
 import { must, Transcript } from './transcript.js';
 
@@ -31,21 +30,9 @@ export function registerDemo(program: Command, context: CliContext): void {
 
 /** Uses the market that runs here, or runs one for the story. */
 async function demo(context: CliContext, keep: boolean): Promise<void> {
-  const { io } = context;
   const own = !(await isUp(context));
   if (own) await runSelf(context, ['up', '--detach'], 'See what is missing with: muster up');
-  const transcript = new Transcript(io);
-  const folder = await mkdtemp(join(tmpdir(), 'muster-demo-'));
-  try {
-    const figures = await new Story(context, transcript, folder).tell();
-    if (io.json) sayJson(io, { ok: true, steps: transcript.steps, figures });
-  } catch (error) {
-    if (io.json) sayJson(io, { ok: false, steps: transcript.steps });
-    throw error;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-    if (own && !keep) await runSelf(context, ['down', '--yes'], 'See what is left with: muster status');
-  }
+  await tellStory(context, own && !keep, (transcript, folder) => new Story(context, transcript, folder).tell());
 }
 
 class Story {

@@ -1,37 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { CliContext } from '../context.js';
 import { askSupervisor, isNobodyThere } from '../market/control-client.js';
 import type { Places } from '../market/events.js';
 import { layoutOf } from '../market/layout.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
-import { sayJson } from '../output/io.js';
 import { JobsStory } from './jobs-story.js';
-import { isUp, runSelf } from './own-market.js';
-import { Transcript } from './transcript.js';
+import { isUp, runSelf, tellStory } from './own-market.js';
 
 const NODES = 3;
 const LACKS = 'See what is missing with: muster up --nodes 3 --owners 3';
 
 /** `muster demo jobs`: on the market that runs here, which gets three nodes of three owners, or on one for the story. */
 export async function demoJobs(context: CliContext, keep: boolean): Promise<void> {
-  const { io, config } = context;
+  const { config } = context;
   if (config.url) throw new CliError('This story makes nodes and accounts on this machine, and MUSTER_URL names another market.', EXIT.usage, 'Leave MUSTER_URL out.');
   const own = !(await isUp(context));
   await untilThreeOwners(context, own);
-  const transcript = new Transcript(io);
-  const folder = await mkdtemp(join(tmpdir(), 'muster-demo-'));
-  try {
-    const figures = await new JobsStory(context, transcript, folder).tell();
-    if (io.json) sayJson(io, { ok: true, steps: transcript.steps, figures });
-  } catch (error) {
-    if (io.json) sayJson(io, { ok: false, steps: transcript.steps });
-    throw error;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-    if (own && !keep) await runSelf(context, ['down', '--yes'], 'See what is left with: muster status');
-  }
+  await tellStory(context, own && !keep, (transcript, folder) => new JobsStory(context, transcript, folder).tell());
 }
 
 /** A market that is there grows as far as it must, and stays so. */

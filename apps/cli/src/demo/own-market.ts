@@ -1,8 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { run } from '../commands/ssh.js';
 import type { CliContext } from '../context.js';
 import { readCredentials } from '../credentials.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
+import { sayJson } from '../output/io.js';
 import { type Ran, runTool } from './tools.js';
+import { Transcript } from './transcript.js';
 
 const UP_MS = 10 * 60_000;
 
@@ -25,3 +30,20 @@ export async function runSelf({ io }: CliContext, args: readonly string[], hint:
 
 /** The same, with its output taken. */
 export const tellSelf = (args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ran> => runTool(process.execPath, [ownProgram(), ...args], { timeoutMs: UP_MS, ...(env && { env }) });
+
+/** Tells a story in a folder of its own, as a transcript or as one JSON document; takes the market down afterwards when `takeDown`. */
+export async function tellStory(context: CliContext, takeDown: boolean, tell: (transcript: Transcript, folder: string) => Promise<object>): Promise<void> {
+  const { io } = context;
+  const transcript = new Transcript(io);
+  const folder = await mkdtemp(join(tmpdir(), 'muster-demo-'));
+  try {
+    const figures = await tell(transcript, folder);
+    if (io.json) sayJson(io, { ok: true, steps: transcript.steps, figures });
+  } catch (error) {
+    if (io.json) sayJson(io, { ok: false, steps: transcript.steps });
+    throw error;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    if (takeDown) await runSelf(context, ['down', '--yes'], 'See what is left with: muster status');
+  }
+}
