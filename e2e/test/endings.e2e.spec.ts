@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, statfs, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { formatUsd, parseUsd, type RentalView } from '@muster/shared-types';
+import { formatUsd, parseUsd, ProblemError, type RentalView } from '@muster/shared-types';
 import { writeTestImage } from '@muster/testkit/engine/test-image';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findCaches } from './support/caches.js';
@@ -71,15 +71,16 @@ describe.skipIf(obstacle !== null)(`every way in which a rental ends, or does no
       const wish = await renter.wish({ offer: (offer) => offer.cpu_cores === largest, template: 'workspace' });
       const calls = Array.from({ length: RACERS }, (_, index) => ({ who: racers[index % racers.length]!, key: randomUUID() }));
       const answers = await Promise.allSettled(calls.map(({ who, key }) => who.client.call('createRental', { idempotencyKey: key, body: wish })));
-      const won = answers.findIndex((answer) => answer.status === 'fulfilled');
-      const codes = answers.filter((answer) => answer.status === 'rejected').map((answer) => (answer.reason as { problem?: { code: string } }).problem?.code);
-      expect(codes).toEqual(Array.from({ length: RACERS - 1 }, () => 'offer_gone'));
-
-      const rental = (answers[won] as PromiseFulfilledResult<RentalView>).value;
-      const { who, key } = calls[won]!;
-      expect((await who.client.call('createRental', { idempotencyKey: key, body: wish })).id).toBe(rental.id);
-      await expect(who.client.call('createRental', { idempotencyKey: key, body: { ...wish, disk_gb: 2 } })).rejects.toMatchObject({ problem: { code: 'idempotency_conflict', status: 422 } });
-      await who.destroy(rental.id);
+      const taken = answers.flatMap((answer, index) => (answer.status === 'fulfilled' ? [{ ...calls[index]!, rental: answer.value }] : []));
+      try {
+        const refusals = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason instanceof ProblemError ? answer.reason.problem.code : String(answer.reason)] : []));
+        expect(refusals).toEqual(Array.from({ length: RACERS - 1 }, () => 'offer_gone'));
+        const { who, key, rental } = taken[0]!;
+        expect((await who.client.call('createRental', { idempotencyKey: key, body: wish })).id).toBe(rental.id);
+        await expect(who.client.call('createRental', { idempotencyKey: key, body: { ...wish, disk_gb: 2 } })).rejects.toMatchObject({ problem: { code: 'idempotency_conflict', status: 422 } });
+      } finally {
+        await Promise.all(taken.map(({ who, rental }) => who.destroy(rental.id)));
+      }
     });
   });
 

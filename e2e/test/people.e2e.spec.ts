@@ -219,7 +219,7 @@ describe.skipIf(obstacle !== null)(`the command line in people's hands${needs}`,
 
     it('Ctrl-C on a terminal names them first and goes on; a second one ends them', { timeout: OPEN_MS }, async () => {
       await market.must(['down', '--yes']);
-      const terminal = spawn('script', ['-qfec', `${process.execPath} ${CLI} up`, '/dev/null'], { env: market.env, stdio: ['pipe', 'pipe', 'inherit'] });
+      const terminal = spawn('script', ['-qfec', `exec ${process.execPath} ${CLI} up`, '/dev/null'], { env: market.env, stdio: ['pipe', 'pipe', 'inherit'] });
       let shown = '';
       terminal.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
       const ended = new Promise<number | null>((resolve) => terminal.once('exit', resolve));

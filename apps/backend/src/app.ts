@@ -45,11 +45,15 @@ export function configureApp(app: NestExpressApplication): InFlight {
   return inFlight;
 }
 
+/** Longer than clients and proxies keep an idle connection, so that it is they who close it. */
+const KEEP_ALIVE_MS = 75_000;
+
 /** Opens the port; returns the URL under which this process itself answers. */
 export async function listen(app: INestApplication): Promise<string> {
   const { host, port } = app.get(Config);
   const server = app.getHttpServer() as Server;
   server.requestTimeout = LONGEST_REQUEST_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on('clientError', answerUnreadable);
   await app.listen(port, host);
   const address = server.address();

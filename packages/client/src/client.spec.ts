@@ -40,6 +40,18 @@ describe('client', () => {
     expect(error).toMatchObject({ problem: { code: 'unavailable', status: 502 } });
   });
 
+  it('asks again on a new connection when the first was cut, but never twice for what is not repeatable', async () => {
+    const { client, seen } = await answering(200, JSON.stringify({ items: [] }));
+    let cuts = 0;
+    server?.prependListener('request', (request) => {
+      if (cuts++ % 2 === 0) request.socket.destroy();
+    });
+    expect(await client.call('listApiKeys', {})).toEqual({ items: [] });
+    expect(seen).toHaveLength(2);
+    await expect(client.call('addSshKey', { body: { name: 'a', public_key: 'b' } })).rejects.toBeInstanceOf(UnreachableError);
+    expect(seen).toHaveLength(3);
+  });
+
   it('says so when nobody answers', async () => {
     const client = new MarketClient({ url: 'http://127.0.0.1:9', timeoutMs: 2_000 });
     await expect(client.call('listTemplates', {})).rejects.toBeInstanceOf(UnreachableError);

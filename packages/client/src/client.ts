@@ -84,14 +84,27 @@ export class MarketClient {
   private async send(wire: WireRequest): Promise<Response> {
     const { token, timeoutMs = 30_000 } = this.options;
     const headers = { ...wire.headers, ...(token && { authorization: `Bearer ${token}` }) };
+    const ask = (): Promise<Response> => fetch(wire.url, { method: wire.method, headers, signal: AbortSignal.timeout(timeoutMs), ...(wire.body !== undefined && { body: wire.body }) });
     try {
-      return await fetch(wire.url, { method: wire.method, headers, signal: AbortSignal.timeout(timeoutMs), ...(wire.body !== undefined && { body: wire.body }) });
+      return await ask().catch((error: unknown) => {
+        if (!isRepeatable(wire) || !wasCutOff(error)) throw error;
+        return ask();
+      });
     } catch (error) {
       const timedOut = error instanceof Error && error.name === 'TimeoutError';
       const host = new URL(this.options.url).host;
       throw new UnreachableError(timedOut ? `${host} did not answer within ${timeoutMs / 1000} s` : `${host} cannot be reached`, timedOut, { cause: error });
     }
   }
+}
+
+/** Asking twice does the same as asking once. */
+const isRepeatable = ({ method, headers }: WireRequest): boolean => method === 'GET' || headers['idempotency-key'] !== undefined;
+
+/** A connection that ended under the request, as a kept-alive one does when its server closes it in the same moment. */
+function wasCutOff(error: unknown): boolean {
+  const code = (error as { cause?: { code?: unknown } }).cause?.code;
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET';
 }
 
 type PagedName = { [K in OperationName]: OperationOutput<Operations[K]> extends { items: unknown[]; next: string | null } ? K : never }[OperationName];
