@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildTestServersAhead } from './builds-ahead.js';
 import { acquireTestPostgres, ensureTemplate, POSTGRES_URL_VARIABLE } from './test-postgres-server.js';
 import type { Tally } from './skip-report.js';
 
@@ -13,12 +14,14 @@ async function main(command: readonly string[]): Promise<number> {
   const scratch = await mkdtemp(join(tmpdir(), 'muster-tally-'));
   const tallyFile = join(scratch, 'tally.jsonl');
   const server = await acquireTestPostgres();
+  const builds = await buildTestServersAhead();
   try {
     await ensureTemplate(server.url);
     const code = await run(command, { [POSTGRES_URL_VARIABLE]: server.url, MUSTER_TEST_TALLY: tallyFile });
     await printTotal(tallyFile);
     return code;
   } finally {
+    await builds.stop();
     await server.stop();
     await rm(scratch, { recursive: true, force: true });
   }
