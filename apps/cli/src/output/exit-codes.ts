@@ -43,9 +43,12 @@ const NEXT_STEPS: Partial<Record<ProblemCode, string>> = {
   internal: 'The log of the backend has the request: give its request id to the operator',
 };
 
+/** The code of what the command line itself refuses: for programs, a person has the words. */
+export const LOCAL_FAULT = 'cli';
+
 /** Any thrown value as a failure with its exit code. */
 export function failureOf(error: unknown): Failure {
-  if (error instanceof CliError) return { code: 'cli', message: error.message, ...(error.hint && { hint: error.hint }), exit_code: error.exitCode };
+  if (error instanceof CliError) return { code: LOCAL_FAULT, message: error.message, ...(error.hint && { hint: error.hint }), exit_code: error.exitCode };
   if (error instanceof ProblemError) return ofProblem(error.problem);
   if (error instanceof UnreachableError) return ofUnreachable(error);
   return { code: 'unexpected', message: error instanceof Error ? error.message : String(error), exit_code: EXIT.failed };

@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { failureOf, type ExitCode, type Failure } from './exit-codes.js';
+import { failureOf, LOCAL_FAULT, type ExitCode, type Failure } from './exit-codes.js';
 
 export interface Out {
   write(text: string | Uint8Array): unknown;
@@ -65,7 +65,7 @@ function wordsOf(io: Io, failure: Failure): string {
     `${paint.red('✗')} ${failure.message}`,
     ...(failure.errors ?? []).map(({ path, message }) => `  ${path}: ${message}`),
     ...(failure.hint ? [`  ${failure.hint}`] : []),
-    paint.dim(`  ${[failure.code, failure.request_id].filter(Boolean).join(' · ')}`),
+    ...(failure.code === LOCAL_FAULT ? [] : [paint.dim(`  ${[failure.code, failure.request_id].filter(Boolean).join(' · ')}`)]),
   ];
   return `${lines.join('\n')}\n`;
 }
