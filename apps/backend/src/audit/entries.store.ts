@@ -1,22 +1,6 @@
-import type { JsonValue } from '@muster/proof';
 import type { PrismaClient } from '@muster/prisma';
 import type { Tx } from '../platform/db.js';
 import { GENESIS, type Link, type SealedLink } from './chain.rules.js';
-
-interface Row {
-  seq: bigint | null;
-  id: string;
-  eventType: string;
-  nodeId: string | null;
-  jobId: string | null;
-  ownerId: string | null;
-  credits: string;
-  data: JsonValue;
-  timestamp: Date;
-  prevHash: string | null;
-  hash: string | null;
-  signature: string | null;
-}
 
 /** One sealer at a time, whatever the lease says. */
 const SEAL_LOCK = 7_311_203_043n;
@@ -31,7 +15,7 @@ export async function headOf(tx: Tx): Promise<{ seq: bigint; hash: string }> {
 }
 
 export async function unsealed(tx: Tx, limit: number): Promise<Omit<Link, 'seq'>[]> {
-  return await tx.$queryRaw<Row[]>`
+  return await tx.$queryRaw<Omit<Link, 'seq'>[]>`
     SELECT id, "eventType", "nodeId", "jobId", "ownerId", credits::text AS credits, data, timestamp FROM "LedgerEntry" WHERE seq IS NULL ORDER BY id LIMIT ${limit}::int`;
 }
 
