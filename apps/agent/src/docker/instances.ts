@@ -15,6 +15,7 @@ import { runInside } from './exec.js';
 import { instanceArchive, ONSTART_COMMAND } from './instance-files.js';
 import { containerName, EPOCH_LABEL, NODE_LABEL, ONSTART_LABEL, RENTAL_LABEL, SPEC_LABEL, GPUS_LABEL } from './labels.js';
 import { listMounts } from './mounts.js';
+import { endOrphans } from './orphans.js';
 import type { ContainerState, EngineConfig, EngineResult, EngineStep, ObservedInstance } from './types.js';
 
 export interface InstanceTools {
@@ -233,6 +234,7 @@ export class Instances {
       if (performance.now() > deadline) throw new FaultError('internal', 'The container does not go away.');
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    if (info.State.Status === 'created') await endOrphans(info.Id);
     if (ip !== null) await this.tools.firewall.restore(ip);
   }
 

@@ -1,14 +1,14 @@
-import { chown, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionSpec } from '@muster/shared-types';
 import type { ContainerInspectInfo } from 'dockerode';
 import { bootId } from '../boot-clock.js';
 import { mustRun } from '../docker/command.js';
-import { endProcesses } from '../docker/daemons.js';
 import { dockerWords, statusOf } from '../docker/faults.js';
 import { ignoring, nofileHard } from '../docker/instances.js';
 import { OUTPUT_FILES, RESULT_CAPTURE_BYTES } from '../docker/job-runtime.js';
 import { ATTEMPT_LABEL, BOOT_LABEL, EXECUTION_LABEL } from '../docker/labels.js';
+import { endOrphans } from '../docker/orphans.js';
 import type { JobHost } from '../docker/types.js';
 import { isMissing } from '../state-dir.js';
 import { jobFault, nodeFault } from './execution-fault.js';
@@ -181,16 +181,6 @@ export class Sandboxes {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/**
- * Race: dockerd is killed between telling containerd to start a container and noting that it runs. The next dockerd takes
- * the container for one that never ran and removes it, and its processes would go on unknown to everybody.
- */
-async function endOrphans(id: string): Promise<void> {
-  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
-  const inside = await Promise.all(pids.map(async (pid) => (await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')).includes(id)));
-  await endProcesses(pids.filter((_, at) => inside[at]).map(Number), 0);
-}
 
 const shortWords = (words: string): string => words.replace(/^.*exec: |^.*?OCI runtime[^:]*: /s, '').replace(/: unknown$/, '').trim();
 
