@@ -152,10 +152,11 @@ export class Market {
     return enginePaths({ musterHome: this.home, stateDir: join(this.home, state), bridge: '', subnet: '', poolGb: 0 }).runDir;
   }
 
-  /** pid of the engine's dockerd. */
-  async dockerdPid(): Promise<number> {
-    const pid = Number(await readFile(join(this.runDir, 'dockerd.pid'), 'utf8'));
-    if (!(await identify(pid))) throw new Error('no dockerd of this market runs');
+  /** pid of the dockerd of a node's engine. */
+  async dockerdPid(node = 1): Promise<number> {
+    const runDir = node === 1 ? this.runDir : this.runDirOf(join('agents', String(node)));
+    const pid = Number(await readFile(join(runDir, 'dockerd.pid'), 'utf8'));
+    if (!(await identify(pid))) throw new Error(`no dockerd of node ${node} runs`);
     return pid;
   }
 
