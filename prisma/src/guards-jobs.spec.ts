@@ -79,11 +79,14 @@ describe('of jobs', () => {
   });
 });
 
-it('guards-jobs.sql is the tail of its migration, and each of its guards is tried here', async () => {
-  const guards = await readFile(new URL('../guards-jobs.sql', import.meta.url), 'utf8');
-  const migration = await readFile(new URL('../migrations/20261121200000_jobs/migration.sql', import.meta.url), 'utf8');
+it.each([
+  ['guards-jobs.sql', '20261121200000_jobs', ['execution_has_task']],
+  ['guards-decided.sql', '20261121225000_decided_stays', []],
+])('%s is the tail of %s, and each of its guards is tried here', async (file, folder, provenByWhatItDoes) => {
+  const guards = await readFile(new URL(`../${file}`, import.meta.url), 'utf8');
+  const migration = await readFile(new URL(`../migrations/${folder}/migration.sql`, import.meta.url), 'utf8');
   expect(migration.endsWith(guards)).toBe(true);
   const named = [...guards.matchAll(/(?:ADD CONSTRAINT|CREATE UNIQUE INDEX|CREATE TRIGGER) (\w+)/g)].map((match) => match[1]);
   const tried = Object.keys({ ...jobConstraintViolations, ...jobUniqueViolations, ...jobTriggerViolations });
-  expect(named.filter((name) => name && !tried.includes(name))).toEqual(['execution_has_task']);
+  expect(named.filter((name) => name && !tried.includes(name))).toEqual(provenByWhatItDoes);
 });

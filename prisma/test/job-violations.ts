@@ -14,8 +14,8 @@ export const jobConstraintViolations: JobViolations = {
   task_final_has_result: (r) => `UPDATE "Task" SET status = 'final', "decidedAt" = now(), "resultHash" = '${HASH}' WHERE id = '${r.taskId}'`,
   execution_leased_has_node: (r) => execution(r.leasedId, '"distinctKey" = NULL'),
   execution_live_has_lease: (r) => execution(r.leasedId, '"leaseUntil" = NULL'),
-  execution_report_has_hash: (r) => execution(r.reportedId, `"resultHash" = 'ABC'`),
-  execution_paid_is_valid: (r) => execution(r.reportedId, `verdict = 'invalid'`),
+  execution_report_has_hash: (r) => execution(r.leasedId, `status = 'reported', "resultHash" = 'ABC'`),
+  execution_paid_is_valid: (r) => execution(r.leasedId, `status = 'reported', "resultHash" = '${HASH}', verdict = 'invalid', "paidMicro" = 1`),
   execution_verdict_of_report: (r) => execution(r.leasedId, `verdict = 'valid'`),
   gpu_one_holder: (r) => `UPDATE "Gpu" SET "rentalId" = '${r.rentalId}' WHERE id = '${r.gpuId}'`,
   ledger_entry_sealed_whole: () => `INSERT INTO "LedgerEntry" (id, "eventType", credits, seq, "prevHash", hash) VALUES (${id}, 'job_held', 1, 2, '${HASH}', '${HASH}')`,
@@ -38,8 +38,15 @@ export const jobTriggerViolations: JobViolations = {
   ledger_entry_not_truncated: () => `TRUNCATE "LedgerEntry"`,
   execution_kept: (r) => `DELETE FROM "JobExecution" WHERE id = '${r.readyId}'`,
   task_kept: (r) => `DELETE FROM "Task" WHERE id = '${r.taskId}'`,
+  task_decided_once: (r) => `${finalTask(r)}; UPDATE "Task" SET "resultHash" = '${'b'.repeat(64)}' WHERE id = '${r.taskId}'`,
+  execution_ended_once: (r) => execution(r.reportedId, `"resultHash" = '${'b'.repeat(64)}'`),
+  execution_judged_once: (r) => execution(r.reportedId, `verdict = 'late_valid'`),
+  execution_paid_once: (r) => `${execution(r.reportedId, '"transferId" = gen_random_uuid()')}; ${execution(r.reportedId, '"paidMicro" = 11')}`,
   job_kept: (r) => `DELETE FROM "Job" WHERE id = '${r.jobId}'`,
 };
+
+const finalTask = (r: JobRows): string =>
+  `UPDATE "Task" SET status = 'final', "resultHash" = '${HASH}', "canonicalId" = '${r.reportedId}', "decidedAt" = now() WHERE id = '${r.taskId}'`;
 
 function job(rows: JobRows, change: string): string {
   return `UPDATE "Job" SET ${change} WHERE id = '${rows.jobId}'`;
