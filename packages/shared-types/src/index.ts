@@ -12,6 +12,7 @@ export * from './entities/account.js';
 export * from './entities/node.js';
 export * from './entities/offer.js';
 export * from './entities/rental.js';
+export * from './query/index.js';
 export * from './api/operation.js';
 export * from './api/identity.js';
 export * from './api/fleet.js';

@@ -17,7 +17,7 @@ export class MarketController {
 
   @Operation(operations.searchOffers)
   async searchOffers(@Who() who: Principal, @Input() { query }: OperationInput<typeof operations.searchOffers>): Promise<OperationOutput<typeof operations.searchOffers>> {
-    return await this.search.run(query, who.kind === 'user' ? who.userId : null);
+    return unwrap(await this.search.run(query, who.kind === 'user' ? who.userId : null));
   }
 
   @Operation(operations.createQuote)

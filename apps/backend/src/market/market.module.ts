@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
 import { MarketController } from './market.controller.js';
+import { OfferBook } from './offer-book.js';
 import { QuoteOffer } from './quote.js';
 import { SearchOffers } from './search.js';
 
-@Module({ controllers: [MarketController], providers: [QuoteOffer, SearchOffers] })
+@Module({ controllers: [MarketController], providers: [OfferBook, QuoteOffer, SearchOffers] })
 export class MarketModule {}

@@ -1,4 +1,4 @@
-import { formatUsd, type MicroUsd, type Offer } from '@muster/shared-types';
+import { formatUsd, NodeTier, type MicroUsd, type Offer } from '@muster/shared-types';
 import { rateOf, unitPrices } from '../ledger/pricing.rules.js';
 import { defaultDiskGb, shapesOf, type OfferShape } from './offer.rules.js';
 import type { OfferNode } from './offers.store.js';
@@ -29,6 +29,7 @@ export function offerView({ shape, node, totalMicroHour }: PricedOffer, context:
     cuda_max_good: node.facts.cuda_max_good,
     driver_version: node.facts.driver_version,
     cpu_name: node.facts.cpu_name,
+    cpu_arch: node.facts.arch,
     cpu_cores: shape.cpuCores,
     cpu_ram_mb: shape.ramMb,
     disk_space: shape.diskGb,
@@ -42,6 +43,7 @@ export function offerView({ shape, node, totalMicroHour }: PricedOffer, context:
     reputation: node.reputation,
     geolocation: node.geolocation,
     isolation: node.facts.isolation,
+    tier: NodeTier.catch('cpu').parse(node.tier),
     own_node: node.ownerId === context.viewerId,
     images: node.facts.images,
   };

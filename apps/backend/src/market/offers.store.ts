@@ -14,6 +14,7 @@ export interface OfferNode {
   pricing: Pricing;
   reputation: number;
   geolocation: string | null;
+  tier: string;
   facts: z.infer<typeof Facts>;
   gpus: { name: string; gpuRamMb: number }[];
 }
@@ -21,6 +22,7 @@ export interface OfferNode {
 /** Of the inventory only what is shown: it carries much more than a list of thousands should load. */
 const Facts = z.object({
   cpu_name: z.string().catch(''),
+  arch: z.string().catch(''),
   driver_version: z.string().nullable().catch(null),
   cuda_max_good: z.number().nullable().catch(null),
   isolation: z.enum(['basic', 'full']).catch('basic'),
@@ -42,23 +44,24 @@ interface Row {
   pricing: unknown;
   reputation: number;
   country: string | null;
+  tier: string;
   facts: unknown;
   gpus: { name: string; gpuRamMb: number; free: boolean }[] | null;
 }
 
-/** Nodes that are on the market and have something free, or the one that is asked for. One statement. */
-export async function offerNodes(db: Tx | PrismaClient, nodeId: string | null = null): Promise<OfferNode[]> {
+/** Those of these nodes that are on the market and have something free. One statement. */
+export async function offerNodesOf(db: Tx | PrismaClient, nodeIds: readonly string[]): Promise<OfferNode[]> {
   const rows = await db.$queryRaw<Row[]>`
     SELECT n.id, n."ownerId" AS owner_id, n.name, n."minChunk" AS min_chunk, n."cpuTotal" AS cpu_total, n."cpuUsed" AS cpu_used, n."ramMbTotal" AS ram_total,
            n."ramMbUsed" AS ram_used, n."diskGbTotal" AS disk_total, n."diskGbUsed" AS disk_used, n."pricingConfig" AS pricing, n."reputationScore" AS reputation,
-           n."locationData"->>'country' AS country,
-           jsonb_build_object('cpu_name', n.specs->'cpu_name', 'driver_version', n.specs->'driver_version', 'cuda_max_good', n.specs->'cuda_max_good',
+           n."locationData"->>'country' AS country, n.tier,
+           jsonb_build_object('cpu_name', n.specs->'cpu_name', 'arch', n.specs->'arch', 'driver_version', n.specs->'driver_version', 'cuda_max_good', n.specs->'cuda_max_good',
                               'isolation', n.specs->'isolation', 'images', n.specs->'images', 'gpus', n.specs->'gpus') AS facts,
            (SELECT jsonb_agg(jsonb_build_object('name', g.name, 'gpuRamMb', g."gpuRamMb", 'free', g."rentalId" IS NULL AND g."executionId" IS NULL AND g.state = 'ok') ORDER BY g.index)
             FROM "Gpu" g WHERE g."nodeId" = n.id) AS gpus
     FROM "HostNode" n
-    WHERE n.listing = 'listed' AND n.lifecycle = 'verified' AND n.presence = 'online' AND n.transport = 'socket'
-      AND (${nodeId}::uuid IS NULL OR n.id = ${nodeId}::uuid) AND n."cpuUsed" < n."cpuTotal"`;
+    WHERE n.id = ANY(${nodeIds}::uuid[]) AND n.listing = 'listed' AND n.lifecycle = 'verified' AND n.presence = 'online' AND n.transport = 'socket'
+      AND n."cpuUsed" < n."cpuTotal"`;
   return rows.map(toOfferNode);
 }
 
@@ -71,6 +74,7 @@ function toOfferNode(row: Row): OfferNode {
     pricing: pricingOf(row.pricing),
     reputation: row.reputation,
     geolocation: row.country,
+    tier: row.tier,
     facts: Facts.parse(row.facts),
     gpus,
     capacity: {

@@ -9,7 +9,7 @@ import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { defaultDiskGb, parseOfferId } from './offer.rules.js';
 import { offerView, pricedOffers, type PricedOffer } from './offer.view.js';
-import { earlierStartsMs, offerNodes } from './offers.store.js';
+import { earlierStartsMs, offerNodesOf } from './offers.store.js';
 import { etaSeconds, forecastEnd, maxCharge, warningsFor } from './quote.rules.js';
 import { templateBySlug } from './templates.js';
 
@@ -37,7 +37,7 @@ export class QuoteOffer {
 
   async #offer(offerId: string): Promise<PricedOffer | undefined> {
     const key = parseOfferId(offerId);
-    const [node] = key ? await offerNodes(this.db.client, key.nodeId) : [];
+    const [node] = key ? await offerNodesOf(this.db.client, [key.nodeId]) : [];
     return node && pricedOffers(node).find((offer) => offer.shape.id === offerId);
   }
 

@@ -3,6 +3,7 @@ import { Offer, Quote, QuoteRequest } from '../entities/offer.js';
 import { ConnectionInfo, RentalEventView, RentalView, TemplateView } from '../entities/rental.js';
 import { BalanceView, StatementLine } from '../entities/account.js';
 import { UsdString, Uuid } from '../units.js';
+import { QUERY_LIMITS } from '../query/parse.js';
 import { operation, pageOf, pageQuery } from './operation.js';
 
 const rentalParams = z.object({ rental_id: Uuid });
@@ -21,10 +22,14 @@ export const RentRequest = QuoteRequest.extend({
 
 export const marketOperations = {
   searchOffers: operation({
-    method: 'GET', path: '/api/v1/offers', tag: 'market', summary: 'What is free now, cheapest first',
+    method: 'GET', path: '/api/v1/offers', tag: 'market', summary: 'What is free now: by a query such as `num_gpus=1 gpu_name=RTX_4090 dph_total<=0.5`, cheapest first or in an order such as `reliability-,dph_total`',
     auth: { kind: 'public' }, owner: 'none',
     query: z.object({
       ...pageQuery,
+      /** Holds a value of every field that the list is ordered by. */
+      cursor: z.string().max(4_000).optional(),
+      q: z.string().max(QUERY_LIMITS.chars).optional(),
+      order: z.string().min(1).max(500).optional(),
       max_price: UsdQuery.optional(),
       gpu: z.string().max(100).optional(),
       num_gpus: z.coerce.number().int().min(0).max(64).optional(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { NodeTier } from '../enums.js';
 import { Timestamp, UsdString, Uuid } from '../units.js';
 import { PreflightRecord } from './inventory.js';
 
@@ -19,6 +20,7 @@ export const Offer = z
     cuda_max_good: z.number().int().nullable(),
     driver_version: z.string().nullable(),
     cpu_name: z.string(),
+    cpu_arch: z.string(),
     cpu_cores: z.number().int(),
     cpu_ram_mb: z.number().int(),
     /** GB that may be rented as disk with this offer. */
@@ -34,6 +36,7 @@ export const Offer = z
     reputation: z.number().int(),
     geolocation: z.string().nullable(),
     isolation: z.enum(['basic', 'full']),
+    tier: NodeTier,
     /** The host is the caller's own account. */
     own_node: z.boolean(),
     images: z.array(z.string()),
