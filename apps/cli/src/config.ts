@@ -6,6 +6,7 @@ const Environment = z.object({
   MUSTER_URL: z.url({ protocol: /^https?$/, error: 'must be the address of a market, e.g. http://127.0.0.1:8080' }).optional(),
   MUSTER_API_KEY: z.string().min(1).optional(),
   MUSTER_HOME: z.string().startsWith('/', 'must be an absolute folder, e.g. /var/lib/muster').default('/var/lib/muster'),
+  MUSTER_WEB_PORT: z.string().regex(/^[1-9]\d{0,4}$/, 'must be a port number, e.g. 3000').transform(Number).optional(),
   MUSTER_CALLER_UID: id.optional(),
   MUSTER_CALLER_GID: id.optional(),
   MUSTER_CALLER_HOME: z.string().startsWith('/', 'must be an absolute folder').optional(),
@@ -33,6 +34,8 @@ export interface CliConfig {
   home: string;
   /** The person who called: differs from the process's user when the script went through sudo. */
   caller: { uid: number; gid: number; home: string | undefined };
+  /** Of the web app of `up`; `--web-port` goes before it. */
+  webPort: number | undefined;
   frpsPath: string | undefined;
   frpcPath: string | undefined;
   noColor: boolean;
@@ -68,6 +71,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
       gid: vars.MUSTER_CALLER_GID ?? process.getgid?.() ?? 0,
       home: vars.MUSTER_CALLER_HOME ?? vars.HOME,
     },
+    webPort: vars.MUSTER_WEB_PORT,
     frpsPath: vars.FRPS_PATH,
     frpcPath: vars.FRPC_PATH,
     noColor: vars.NO_COLOR !== undefined,

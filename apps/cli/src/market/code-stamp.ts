@@ -1,14 +1,22 @@
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { REPOSITORY } from './layout.js';
+import { type OwnProgram, REPOSITORY } from './layout.js';
 
 /** Changes whenever a program, or a package that programs are made of, was built anew. */
-export async function codeStamp(app: 'backend' | 'agent' | 'tunnel-gate'): Promise<string> {
+export async function codeStamp(app: OwnProgram): Promise<string> {
+  if (app === 'frontend') return webStamp();
   const packages = await readdir(join(REPOSITORY, 'packages'));
   const folders = [join(REPOSITORY, 'apps', app, 'dist'), join(REPOSITORY, 'prisma', 'dist'), ...packages.map((name) => join(REPOSITORY, 'packages', name, 'dist'))];
   const parts = await Promise.all(folders.map(folderStamp));
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
+}
+
+/** The web app carries everything in its build, which has a name of its own. */
+async function webStamp(): Promise<string> {
+  const file = join(REPOSITORY, 'apps', 'frontend', 'dist', 'BUILD_ID');
+  const [id, { mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
+  return `${id} ${mtimeMs}`;
 }
 
 async function folderStamp(folder: string): Promise<string> {

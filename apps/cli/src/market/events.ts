@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** In the order in which they are shown; after them the agents of further nodes of this machine. */
-export const PART_NAMES = ['postgres', 'redis', 'gate', 'frps', 'backend', 'agent'] as const;
+export const PART_NAMES = ['postgres', 'redis', 'gate', 'frps', 'backend', 'web', 'agent'] as const;
 export const PartName = z.union([z.enum(PART_NAMES), z.templateLiteral(['agent-', z.number().int().min(2)])]);
 export type PartName = z.infer<typeof PartName>;
 
@@ -12,6 +12,8 @@ export type PartStatus = z.infer<typeof PartStatus>;
 export const Places = z.object({
   url: z.string(),
   docs_url: z.string(),
+  /** Where people look; null without the web app. */
+  web_url: z.string().nullable(),
   home: z.string(),
   log_dir: z.string(),
   supervisor_pid: z.number().int(),

@@ -22,6 +22,7 @@ export interface Layout {
   redis: string;
   /** Inputs and results of jobs. */
   storage: string;
+  telemetry: string;
   gate: string;
   frps: string;
   agent: string;
@@ -45,6 +46,7 @@ export function layoutOf(home: string): Layout {
     postgres: at('postgres'),
     redis: at('redis'),
     storage: at('storage'),
+    telemetry: at('telemetry'),
     gate: at('gate'),
     frps: at('frps'),
     agent: at('agent'),
@@ -56,7 +58,12 @@ export function layoutOf(home: string): Layout {
 }
 
 /** The program of one of our own parts. */
-export const programOf = (app: 'backend' | 'agent' | 'tunnel-gate' | 'cli'): string => join(REPOSITORY, 'apps', app, 'dist', 'main.js');
+export const programOf = (app: OwnProgram | 'cli'): string => (app === 'frontend' ? WEB_PROGRAM : join(REPOSITORY, 'apps', app, 'dist', 'main.js'));
+
+export type OwnProgram = 'backend' | 'agent' | 'tunnel-gate' | 'frontend';
+
+/** What `next build` makes of the web app: one folder with everything that it needs. */
+const WEB_PROGRAM = join(REPOSITORY, 'apps', 'frontend', 'dist', 'standalone', 'apps', 'frontend', 'server.js');
 
 /** Makes the folders that are missing. Postgres and Redis run as users of their own, so anybody may pass through the home. */
 export async function makeFolders(layout: Layout): Promise<void> {

@@ -14,7 +14,7 @@ import { type Layout, layoutOf, makeFolders } from './layout.js';
 import { liveRentals } from './live-rentals.js';
 import { agentEnv, type LocalHost, localHosts } from './local-host.js';
 import { LocalFleet } from './local-fleet.js';
-import { apiUrl, backendEnv, backendPart, frpsPart, gatePart, type MarketContext, postgresPart, redisPart, type ServerPart } from './parts.js';
+import { apiUrl, backendEnv, backendPart, frpsPart, gatePart, type MarketContext, postgresPart, redisPart, type ServerPart, webPart } from './parts.js';
 import { placesOf } from './places.js';
 import { marketSecrets } from './secrets.js';
 import { chooseNodes, chooseSettings, type Holder, type Settings, writeSettings } from './settings.js';
@@ -25,7 +25,11 @@ export interface MarketOptions {
   config: CliConfig;
   /** `--port`. */
   apiPort: number | undefined;
+  /** `--web-port`; undefined = as before. */
+  webPort?: number | undefined;
   withAgent: boolean;
+  /** False with `--no-web`. */
+  withWeb?: boolean | undefined;
   /** `--nodes`, `--owners`; undefined = as before. */
   nodes?: number | undefined;
   owners?: number | undefined;
@@ -86,6 +90,8 @@ export class Market {
     const [postgres, redis] = [postgresPart(market), redisPart(market)];
     this.postgres = postgres;
     const frp = this.frpFiles(market);
+    const web = this.options.withWeb === false ? undefined : this.keep('web', webPart(market)); // needs nobody to come up
+    web?.catch(() => undefined); // told below, when everything else had its turn
     const early = this.settings?.tunnel_server_id === undefined ? undefined : frp.then((files) => this.tunnels(market, files));
     const [, , files] = await settled([this.keep('postgres', postgres), this.keep('redis', redis), frp, early ?? Promise.resolve()]);
     await this.remember(market);
@@ -94,7 +100,7 @@ export class Market {
     await this.rightTunnelServer(market, files, prepared);
     this.agentBase = { ...market.env, MUSTER_URL: apiUrl(market.ports), FRPC_PATH: files.binaries.frpc };
     this.running = { market, prepared, backendEnv: env };
-    await this.backendAndHosts(this.running);
+    await settled([this.backendAndHosts(this.running), web ?? Promise.resolve()]);
     return this.ready();
   }
 
@@ -171,11 +177,12 @@ export class Market {
 
   private async context(): Promise<MarketContext> {
     const { config, apiPort, nodes, owners } = this.options;
+    const webPort = this.options.webPort ?? config.webPort;
     const { layout } = this;
     await makeFolders(layout);
     this.foundRunning = await isAnythingLeft(layout);
     const running = new Set((await findChildren(layout.home)).map((child) => (child.name === 'backend' ? 'api' : child.name)) as Holder[]);
-    this.settings = await chooseSettings(layout, { apiPort, running, nodes, owners });
+    this.settings = await chooseSettings(layout, { apiPort, webPort, running, nodes, owners });
     const env = { ...config.handedOn, PATH: config.path, LC_ALL: 'C.UTF-8', CHECKPOINT_DISABLE: '1' };
     return { layout, ports: this.settings.ports, secrets: await marketSecrets(layout.secrets), env };
   }

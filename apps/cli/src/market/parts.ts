@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { isPortFree, startPostgres, startRedis, stopProcess, type StopStep } from '@muster/local-services';
 import { findChildren, startChild, untilAnswers, type ChildSpec } from './child.js';
 import { codeStamp, fingerprintOf } from './code-stamp.js';
-import { programOf, type Layout } from './layout.js';
+import { type Layout, type OwnProgram, programOf } from './layout.js';
 import type { KeptPart, RunningPart } from './keeper.js';
 import type { MarketSecrets } from './secrets.js';
 import type { Ports } from './settings.js';
@@ -95,6 +95,17 @@ export function backendPart(market: MarketContext, env: () => Record<string, str
   return childPart(market, { name: 'backend', app: 'backend', env, detail: apiUrl(ports), answers: () => answersOk(`${apiUrl(ports)}/ready`), stop: PATIENT });
 }
 
+/** Pages, and the way from them to the API. It holds no secret: whoever reads them has signed in at the API. */
+export function webPart(market: MarketContext): KeptPart {
+  const { ports } = market;
+  const env = { NODE_ENV: 'production', HOSTNAME: WEB_HOST, PORT: String(ports.web), MUSTER_API_URL: apiUrl(ports), MUSTER_WEB_URL: webUrl(ports), NEXT_TELEMETRY_DISABLED: '1' };
+  return childPart(market, { name: 'web', app: 'frontend', env: () => env, detail: webUrl(ports), answers: () => answersOk(`${webUrl(ports)}/healthz`) });
+}
+
+/** Another name than the tunnels' (127.0.0.1): cookies know no ports, and what tenants serve must never get them. */
+const WEB_HOST = 'localhost';
+export const webUrl = (ports: Ports): string => `http://${WEB_HOST}:${ports.web}`;
+
 /** Its readiness is that of its process: that the node is online is asked of the market. */
 export function agentPart(market: MarketContext, name: string, env: () => Record<string, string>): KeptPart {
   return childPart(market, { name, app: 'agent', args: ['run'], env, detail: 'this machine', answers: () => Promise.resolve(true), stop: END_INSTANCES, replace: LEAVE_INSTANCES });
@@ -115,6 +126,7 @@ export function backendEnv(market: MarketContext, urls: { database: string; redi
     MUSTER_TUNNEL_ISSUER: `http://127.0.0.1:${ports.gate}`,
     MUSTER_TUNNEL_CA_FILE: caFile,
     MUSTER_STORAGE_DIR: layout.storage,
+    MUSTER_TELEMETRY_DIR: layout.telemetry,
     // A port must rest longer than a tunnel token lives where hosts are strangers; here they are this machine.
     MUSTER_PORT_REST_S: market.env['MUSTER_PORT_REST_S'] ?? '60',
   };
@@ -125,7 +137,7 @@ export const apiUrl = (ports: Ports): string => `http://127.0.0.1:${ports.api}`;
 interface ChildPart {
   name: string;
   /** One of our own programs, or another one by path. */
-  app?: 'backend' | 'agent' | 'tunnel-gate';
+  app?: OwnProgram;
   command?: string;
   args?: readonly string[];
   env: () => Record<string, string>;

@@ -26,6 +26,7 @@ export async function placesOf(layout: Layout, parts: PartStatus[], hosts: reado
   return {
     url: credentials.url,
     docs_url: `${credentials.url}/api/docs`,
+    web_url: parts.find(({ part }) => part === 'web')?.detail || null,
     home: layout.home,
     log_dir: layout.log,
     supervisor_pid: process.pid,

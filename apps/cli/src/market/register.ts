@@ -8,6 +8,8 @@ import { superviseDetached, up } from './up.js';
 
 interface UpFlags {
   port?: number;
+  webPort?: number;
+  web: boolean;
   detach?: boolean;
   agent: boolean;
   nodes?: number;
@@ -21,6 +23,8 @@ export function registerMarket(program: Command, context: CliContext): void {
     .description('Run the whole market on this machine, with the machine as its first host')
     .option('--detach', 'go on in the background')
     .addOption(portOption())
+    .addOption(webPortOption())
+    .option('--no-web', 'without the web app')
     .option('--no-agent', 'without a host here')
     .addOption(countOption('nodes', 'this machine as so many nodes, each with its own key, engine, network and share of it'))
     .addOption(countOption('owners', 'whose they are: so many accounts, in turn'))
@@ -40,10 +44,12 @@ export function registerMarket(program: Command, context: CliContext): void {
   program
     .command('supervise', { hidden: true })
     .addOption(portOption())
+    .addOption(webPortOption())
+    .option('--no-web')
     .option('--no-agent')
     .addOption(countOption('nodes', ''))
     .addOption(countOption('owners', ''))
-    .action((flags: UpFlags) => superviseDetached(context, { ...countsOf(flags), port: flags.port, agent: flags.agent }));
+    .action((flags: UpFlags) => superviseDetached(context, { ...countsOf(flags), port: flags.port, webPort: flags.webPort, web: flags.web, agent: flags.agent }));
 }
 
 /** Nodes are agents: without one there is none to count. */
@@ -61,6 +67,7 @@ function parseCount(text: string): number {
 }
 
 const portOption = (): Option => new Option('--port <number>', 'port of the API (8080)').argParser(parsePort);
+const webPortOption = (): Option => new Option('--web-port <number>', 'port of the web app (3000)').argParser(parsePort);
 
 function parsePort(text: string): number {
   const port = Number(text);

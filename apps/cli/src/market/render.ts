@@ -50,6 +50,7 @@ export function sayPlaces(io: Io, places: Places, how: 'started' | 'already' | '
   const { account, node } = places;
   const left = account.balance_usd === null ? '' : ` · ${usd(account.balance_usd)} left`;
   const pairs: [string, string][] = [
+    ...(places.web_url === null ? [] : [['Web', places.web_url] as [string, string]]),
     ['API', places.url],
     ['Docs', places.docs_url],
     ['State', `${places.home} · logs ${places.log_dir}`],

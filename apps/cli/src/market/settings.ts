@@ -24,7 +24,12 @@ export type FurtherNode = z.infer<typeof FurtherNode>;
 
 /** What was chosen for this market and stays, so that a restarted part is found again where it was. */
 const Settings = z.object({
-  ports: z.object({ api: Port, postgres: Port, redis: Port, gate: Port, frps: Port, frps_admin: Port, tunnel_first: Port, tunnel_last: Port }),
+  ports: z.object({
+    api: Port,
+    /** Of the web app; folders from before it have none. */
+    web: Port.default(DEFAULT_PORTS.web),
+    postgres: Port, redis: Port, gate: Port, frps: Port, frps_admin: Port, tunnel_first: Port, tunnel_last: Port,
+  }),
   /** Bridge and network of the first host's instances. */
   bridge: z.string(),
   subnet: z.string(),
@@ -43,7 +48,7 @@ export type Settings = z.infer<typeof Settings>;
 export type Ports = Settings['ports'];
 
 /** frps, gate and the rest listen there already: those ports are taken by ourselves. */
-export type Holder = 'api' | 'gate' | 'frps';
+export type Holder = 'api' | 'web' | 'gate' | 'frps';
 
 export async function readSettings(layout: Layout): Promise<Settings | undefined> {
   const text = await readIfThere(layout.settings);
@@ -58,6 +63,8 @@ export const writeSettings = (layout: Layout, settings: Settings): Promise<void>
 export interface SettingsWish {
   /** `--port`: exactly this one, or an error. */
   apiPort: number | undefined;
+  /** `--web-port` or MUSTER_WEB_PORT: the same for the web app. */
+  webPort?: number | undefined;
   /** Parts of this market that run already. */
   running: ReadonlySet<Holder>;
   /** `--nodes`, `--owners`; undefined = as before. */
@@ -69,13 +76,15 @@ export interface SettingsWish {
 export async function chooseSettings(layout: Layout, wish: SettingsWish): Promise<Settings> {
   const kept = await readSettings(layout);
   const isDefault = layout.home === DEFAULT_HOME;
-  const api = await apiPort(kept?.ports.api, wish, isDefault);
+  const api = await chosenPort('api', wish.apiPort, kept?.ports.api, wish, isDefault);
+  const web = await chosenPort('web', wish.webPort, kept?.ports.web, wish, isDefault);
   const tunnels = kept && (wish.running.has('frps') || (await isPortFree(kept.ports.frps))) ? kept.ports : await tunnelPorts(isDefault);
   const gate = await stablePort(kept?.ports.gate, wish.running.has('gate'), isDefault ? DEFAULT_PORTS.gate : undefined);
   const network = kept ?? (await freeNetwork(isDefault));
   return {
     ports: {
       api,
+      web,
       postgres: kept?.ports.postgres ?? (await freePort()),
       redis: kept?.ports.redis ?? (await freePort()),
       gate,
@@ -120,11 +129,12 @@ async function equalPoolGb(layout: Layout, nodes: number): Promise<number> {
   return Math.max(LEAST_POOL_GB, Math.floor((bavail * bsize) / 2 / nodes / 1e9));
 }
 
-async function apiPort(kept: number | undefined, wish: SettingsWish, isDefault: boolean): Promise<number> {
-  if (wish.apiPort === undefined) return stablePort(kept, wish.running.has('api'), isDefault ? DEFAULT_PORTS.api : undefined);
-  const ours = wish.running.has('api') && kept === wish.apiPort;
-  if (ours || (await isPortFree(wish.apiPort, '127.0.0.1'))) return wish.apiPort;
-  throw new CliError(`port ${wish.apiPort} is in use by another program`, EXIT.refused, `See which one with: ss -ltnp 'sport = :${wish.apiPort}', or choose another with --port`);
+/** Exactly the port that was asked for, or an error; without a wish one that stays. */
+async function chosenPort(holder: 'api' | 'web', wished: number | undefined, kept: number | undefined, { running }: SettingsWish, isDefault: boolean): Promise<number> {
+  if (wished === undefined) return stablePort(kept, running.has(holder), isDefault ? DEFAULT_PORTS[holder] : undefined);
+  const ours = running.has(holder) && kept === wished;
+  if (ours || (await isPortFree(wished, '127.0.0.1'))) return wished;
+  throw new CliError(`port ${wished} is in use by another program`, EXIT.refused, `See which one with: ss -ltnp 'sport = :${wished}', or choose another with ${holder === 'api' ? '--port' : '--web-port'}`);
 }
 
 /** The kept port while it is ours or free, then the preferred one, then any. */

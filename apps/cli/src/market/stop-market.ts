@@ -29,6 +29,7 @@ export async function stopMarket(market: StoppingMarket): Promise<void> {
   tell({ kind: 'stopping', ends });
   await endHosts(market);
   if (ends.length > 0) await step(market, ends.length === 1 ? '1 rental settled' : `${ends.length} rentals settled`, () => untilSettled(market));
+  await stopPart(market, 'web');
   await stopPart(market, 'backend');
   await Promise.all([stopPart(market, 'frps'), stopPart(market, 'gate')]);
   await Promise.all([stopPart(market, 'redis'), stopPart(market, 'postgres')]);

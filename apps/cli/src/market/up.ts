@@ -14,6 +14,8 @@ import { supervise } from './supervise.js';
 
 export interface UpOptions {
   port: number | undefined;
+  webPort?: number | undefined;
+  web?: boolean;
   detach: boolean;
   agent: boolean;
   nodes: number | undefined;
@@ -38,6 +40,8 @@ function foreground({ io, config }: CliContext, options: UpOptions): Promise<num
   return supervise({
     config,
     apiPort: options.port,
+    webPort: options.webPort,
+    withWeb: options.web,
     withAgent: options.agent,
     nodes: options.nodes,
     owners: options.owners,
@@ -86,7 +90,7 @@ async function startDetached({ config }: CliContext, layout: Layout, options: Up
   const file = join(layout.log, 'supervisor.log');
   const log = await open(file, 'a', 0o640);
   try {
-    const args = [programOf('cli'), 'supervise', ...(options.port === undefined ? [] : ['--port', String(options.port)]), ...(options.agent ? [] : ['--no-agent']), ...countArgs(options)];
+    const args = [programOf('cli'), 'supervise', ...(options.port === undefined ? [] : ['--port', String(options.port)]), ...webArgs(options), ...(options.agent ? [] : ['--no-agent']), ...countArgs(options)];
     const child = spawn(process.execPath, args, { cwd: '/', detached: true, env: config.own, stdio: ['ignore', log.fd, log.fd] });
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
     child.unref();
@@ -96,11 +100,13 @@ async function startDetached({ config }: CliContext, layout: Layout, options: Up
   }
 }
 
+const webArgs = ({ web, webPort }: UpOptions): string[] => [...(web === false ? ['--no-web'] : []), ...(webPort === undefined ? [] : ['--web-port', String(webPort)])];
+
 const countArgs = ({ nodes, owners }: Pick<UpOptions, 'nodes' | 'owners'>): string[] =>
   Object.entries({ nodes, owners }).flatMap(([name, count]) => (count === undefined ? [] : [`--${name}`, String(count)]));
 
 /** `muster supervise`: what `up --detach` starts. Its words go to the log. */
 export async function superviseDetached({ io, config }: CliContext, options: Omit<UpOptions, 'detach'>): Promise<void> {
-  const exitCode = await supervise({ config, apiPort: options.port, withAgent: options.agent, nodes: options.nodes, owners: options.owners, isTty: false, onEvent: (event) => io.stdout.write(`${new Date().toISOString()} ${JSON.stringify(event)}\n`) });
+  const exitCode = await supervise({ config, apiPort: options.port, webPort: options.webPort, withWeb: options.web, withAgent: options.agent, nodes: options.nodes, owners: options.owners, isTty: false, onEvent: (event) => io.stdout.write(`${new Date().toISOString()} ${JSON.stringify(event)}\n`) });
   process.exitCode = exitCode ?? EXIT.refused;
 }

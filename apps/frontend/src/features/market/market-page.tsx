@@ -1,0 +1,70 @@
+'use client';
+import { useState } from 'react';
+import Link from 'next/link';
+import { useRouter, useSearchParams } from 'next/navigation';
+import { LayoutList } from 'lucide-react';
+import type { Offer } from '@muster/shared-types';
+import { PageBody, TopLine } from '@/components/frame/top-line';
+import { Button } from '@/components/ui/button';
+import { Empty, Trouble, Waiting } from '@/components/ui/notice';
+import { plural, usd } from '@/lib/format.rules';
+import { RentSheet } from '../rent/rent-sheet';
+import { FilterBar } from './filter-bar';
+import { type Filters, NO_FILTERS, readFilters, searchOf, writeFilters } from './filters.rules';
+import { OfferTable } from './offer-table';
+import { useOffers } from './use-offers';
+
+/** The address holds what is looked for and which offer is open, so that a page can be sent to somebody. */
+export function MarketPage() {
+  const router = useRouter();
+  const params = useSearchParams();
+  const filters = readFilters(params);
+  const [chosen, setChosen] = useState<Offer | undefined>();
+  const offers = useOffers(filters);
+  const change = (next: Filters): void => router.replace(`/market${writeFilters(next)}`, { scroll: false });
+  return (
+    <>
+      <TopLine title="Market" state={offers.error && offers.items.length === 0 ? 'The offers are not known' : stateOf(offers.items, offers.isPending)} cli={['muster search']} http={[{ name: 'searchOffers', request: searchOf(filters) }]} />
+      <PageBody>
+        <div className="rounded-panel border border-line bg-panel">
+          <FilterBar key={writeFilters(filters)} filters={filters} offers={offers.items} onChange={change} />
+          <Offers offers={offers} isFiltered={writeFilters(filters) !== ''} onClear={() => change(NO_FILTERS)} onRent={setChosen} />
+        </div>
+      </PageBody>
+      {chosen && <RentSheet offer={chosen} onClose={() => setChosen(undefined)} />}
+    </>
+  );
+}
+
+function stateOf(items: readonly Offer[], isPending: boolean): string {
+  if (isPending) return 'Looking at what is free';
+  const nodes = new Set(items.map(({ node_id }) => node_id)).size;
+  const [first] = items;
+  return first ? `${plural(items.length, 'offer')} on ${plural(nodes, 'machine')}, from ${usd(first.dph_total, 4)}/h` : 'Nothing is free at the moment';
+}
+
+interface OffersProps {
+  offers: ReturnType<typeof useOffers>;
+  isFiltered: boolean;
+  onClear: () => void;
+  onRent: (offer: Offer) => void;
+}
+
+function Offers({ offers, isFiltered, onClear, onRent }: OffersProps) {
+  if (offers.isPending) return <Waiting rows={10} label="Loading offers" />;
+  if (offers.error && offers.items.length === 0) return <Trouble className="m-4" error={offers.error} what="The offers could not be loaded" money="No money moved." onRetry={offers.retry} />;
+  if (offers.items.length === 0) return isFiltered ? <NothingFits onClear={onClear} /> : <EmptyMarket />;
+  return <OfferTable offers={offers.items} onRent={onRent} onEnd={offers.more} isMore={offers.isMore} />;
+}
+
+function NothingFits({ onClear }: { onClear: () => void }) {
+  return <Empty title="No offer fits all of this" action={<Button look="primary" onClick={onClear}>Clear all filters</Button>}>Take a condition away, or come back: machines that are busy now return when their rentals end.</Empty>;
+}
+
+function EmptyMarket() {
+  return (
+    <Empty icon={<LayoutList />} title="No machine is on this market yet" action={<><Button asChild look="primary"><Link href="/fleet/add">Add a machine</Link></Button><Button asChild><Link href="/stats">See the market’s state</Link></Button></>}>
+      Offers appear here as soon as a machine has joined, passed its checks and been listed by its owner. To have one at once, put this machine on the market: one command, and it is rented through the same path as everybody’s.
+    </Empty>
+  );
+}

@@ -1,0 +1,120 @@
+'use client';
+import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react';
+import { useWindowVirtualizer } from '@tanstack/react-virtual';
+import type { Offer } from '@muster/shared-types';
+import { Button } from '@/components/ui/button';
+import { Hint } from '@/components/ui/hint';
+import { cn } from '@/lib/cn';
+import { gb, gib, percent, usd } from '@/lib/format.rules';
+import { offerPrice } from './price-parts.rules';
+
+const ROW_PX = 40;
+
+interface Props {
+  offers: readonly Offer[];
+  onRent: (offer: Offer) => void;
+  onEnd: () => void;
+  isMore: boolean;
+}
+
+interface Col {
+  id: string;
+  title: string;
+  width: string;
+  right?: boolean;
+  hide?: string;
+  cell: (offer: Offer) => ReactNode;
+}
+
+const COLS: readonly Col[] = [
+  { id: 'what', title: 'GPU', width: 'minmax(190px,1.6fr)', cell: (offer) => <What offer={offer} /> },
+  { id: 'price', title: 'Price', width: 'minmax(96px,0.8fr)', right: true, cell: (offer) => <Price offer={offer} /> },
+  { id: 'cpu', title: 'vCPU', width: '64px', right: true, hide: 'max-md:hidden', cell: (offer) => <span className="num">{offer.cpu_cores}</span> },
+  { id: 'ram', title: 'RAM', width: '88px', right: true, hide: 'max-md:hidden', cell: (offer) => <span className="num">{gib(offer.cpu_ram_mb)}</span> },
+  { id: 'disk', title: 'Disk', width: '96px', right: true, hide: 'max-lg:hidden', cell: (offer) => <span className="num">{gb(offer.disk_space)}</span> },
+  { id: 'place', title: 'Place', width: '64px', hide: 'max-lg:hidden', cell: (offer) => <span className="num">{offer.geolocation ?? '–'}</span> },
+  { id: 'reliability', title: 'Reliability', width: '104px', right: true, hide: 'max-sm:hidden', cell: (offer) => <span className="num">{percent(offer.reliability)}</span> },
+  { id: 'isolation', title: 'Isolation', width: '88px', hide: 'max-xl:hidden', cell: (offer) => offer.isolation },
+  { id: 'node', title: 'Machine', width: 'minmax(110px,0.9fr)', hide: 'max-xl:hidden', cell: (offer) => <span className="truncate">{offer.node_name}{offer.own_node && <span className="text-dim"> · yours</span>}</span> },
+];
+const GRID = 'grid items-center gap-x-4 px-4 [grid-template-columns:minmax(0,1.6fr)_auto_72px] sm:[grid-template-columns:minmax(0,1.6fr)_110px_104px_72px] md:[grid-template-columns:minmax(0,1.6fr)_110px_56px_88px_104px_72px] lg:[grid-template-columns:minmax(0,1.6fr)_110px_56px_88px_96px_56px_104px_72px] xl:[grid-template-columns:minmax(0,1.6fr)_110px_56px_88px_96px_56px_104px_88px_minmax(0,1fr)_72px]';
+
+/** One table; only the rows near the window exist. ↑ ↓ move, Enter opens. */
+export function OfferTable({ offers, onRent, onEnd, isMore }: Props) {
+  const list = useRef<HTMLDivElement>(null);
+  const rows = useWindowVirtualizer({ count: offers.length, estimateSize: () => ROW_PX, overscan: 12, scrollMargin: list.current?.offsetTop ?? 0 });
+  const shown = rows.getVirtualItems();
+  const last = shown.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (isMore && last >= offers.length - 40) onEnd();
+  }, [last, isMore, offers.length, onEnd]);
+  return (
+    <div role="table" aria-label="Offers" aria-rowcount={offers.length + 1} onKeyDown={moveFocus}>
+      <div role="rowgroup" className="sticky top-14 z-10 bg-panel">
+        <div role="row" aria-rowindex={1} className={cn(GRID, 'h-8 border-b border-line text-12 text-dim')}>
+          {COLS.map(({ id, title, right, hide }) => <div role="columnheader" key={id} className={cn(right && 'text-right', hide)}>{title}</div>)}
+          <div role="columnheader"><span className="sr-only">Rent</span></div>
+        </div>
+      </div>
+      <div ref={list} role="rowgroup" className="relative" style={{ height: rows.getTotalSize() }}>
+        {(shown.length > 0 ? shown.map(({ index, start }) => ({ index, top: start - rows.options.scrollMargin })) : offers.slice(0, 25).map((_, index) => ({ index, top: index * ROW_PX }))).map(({ index, top }) => {
+          const offer = offers[index];
+          return offer && <OfferRow key={offer.id} offer={offer} index={index} top={top} onRent={onRent} />;
+        })}
+      </div>
+    </div>
+  );
+}
+
+function OfferRow({ offer, index, top, onRent }: { offer: Offer; index: number; top: number; onRent: (offer: Offer) => void }) {
+  return (
+    <div role="row" aria-rowindex={index + 2} onClick={() => onRent(offer)} className={cn(GRID, 'absolute inset-x-0 h-10 cursor-pointer border-b border-line text-13 focus-within:bg-sunken hover:bg-sunken')} style={{ top }}>
+      {COLS.map(({ id, right, hide, cell }) => <div role="cell" key={id} className={cn('min-w-0', right && 'text-right', hide)}>{cell(offer)}</div>)}
+      <div role="cell" className="text-right">
+        <Button size="small" data-row={index} aria-label={`Rent ${nameOf(offer)} for ${usd(offer.dph_total, 4)} per hour`} onClick={(event) => { event.stopPropagation(); onRent(offer); }}>Rent</Button>
+      </div>
+    </div>
+  );
+}
+
+export const nameOf = (offer: Pick<Offer, 'num_gpus' | 'gpu_name' | 'cpu_cores'>): string => (offer.num_gpus > 0 ? `${offer.num_gpus} × ${offer.gpu_name ?? 'GPU'}` : `${offer.cpu_cores} vCPU`);
+
+function What({ offer }: { offer: Offer }) {
+  return (
+    <span className="flex min-w-0 items-baseline gap-2">
+      <span className="truncate text-14">{nameOf(offer)}</span>
+      <span className="num truncate text-12 text-dim">{offer.num_gpus > 0 ? gib(offer.gpu_ram_mb) : offer.cpu_name}</span>
+    </span>
+  );
+}
+
+function Price({ offer }: { offer: Offer }) {
+  return (
+    <Hint side="right" text={<PriceParts offer={offer} />}>
+      <span className="num text-14">{usd(offer.dph_total, 4)}<span className="text-12 text-dim">/h</span></span>
+    </Hint>
+  );
+}
+
+function PriceParts({ offer }: { offer: Offer }) {
+  return (
+    <span className="grid grid-cols-[auto_auto] gap-x-4 gap-y-0.5">
+      {offerPrice(offer).map(({ name, amount }) => (
+        <span key={name} className="contents"><span className="text-dim">{name}</span><span className="num text-right">{usd(amount)}/h</span></span>
+      ))}
+      <span className="text-dim">traffic</span><span className="num text-right">{Number(offer.inet_up_cost) + Number(offer.inet_down_cost) === 0 ? 'free' : `${usd(offer.inet_up_cost)} up, ${usd(offer.inet_down_cost)} down per GB`}</span>
+    </span>
+  );
+}
+
+/** Between the buttons of neighbouring rows. */
+function moveFocus(event: KeyboardEvent<HTMLDivElement>): void {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const at = (event.target as HTMLElement).dataset['row'];
+  if (step === undefined || at === undefined) return;
+  const next = event.currentTarget.querySelector<HTMLElement>(`[data-row="${Number(at) + step}"]`);
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+  next.scrollIntoView({ block: 'nearest' });
+}

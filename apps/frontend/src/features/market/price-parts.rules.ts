@@ -1,0 +1,10 @@
+import { formatUsd, type Offer, parseUsd } from '@muster/shared-types';
+
+/** What an offer's price is made of; the sum is its price. Disk is what is not the base rate. */
+export function offerPrice(offer: Pick<Offer, 'dph_total' | 'dph_base' | 'default_disk_gb'>): { name: string; amount: string }[] {
+  const disk = parseUsd(offer.dph_total) - parseUsd(offer.dph_base);
+  return [
+    { name: 'machine', amount: offer.dph_base },
+    { name: `disk, ${offer.default_disk_gb} GB`, amount: formatUsd(disk) },
+  ];
+}
