@@ -9,9 +9,10 @@ import { MarketModule } from './market/market.module.js';
 import { PlatformModule } from './platform/platform.module.js';
 import { RentalsModule } from './rentals/rentals.module.js';
 import { StorageModule } from './storage/storage.module.js';
+import { TelemetryModule } from './telemetry/telemetry.module.js';
 import { TunnelsModule } from './tunnels/tunnels.module.js';
 
 @Module({
-  imports: [PlatformModule, StorageModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule, AuditModule, JobsModule],
+  imports: [PlatformModule, StorageModule, TelemetryModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule, AuditModule, JobsModule],
 })
 export class AppModule {}

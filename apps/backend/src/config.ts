@@ -57,6 +57,12 @@ const Environment = z.object({
   S3_ACCESS_KEY_ID: z.string().min(1).optional(),
   S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
   RESULTS_KEPT_DAYS: wholeNumber(1, 3650).default(30),
+  MUSTER_TELEMETRY_DIR: z.string().startsWith('/', 'must be an absolute path').default('/var/lib/muster/telemetry'),
+  MUSTER_TELEMETRY_MAX_MB: wholeNumber(16, 10_000_000).default(2_048),
+  INFLUX_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional(),
+  INFLUX_TOKEN: z.string().min(1).optional(),
+  INFLUX_ORG: z.string().min(1).default('muster'),
+  INFLUX_BUCKET: z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,50}$/, 'must be a word').default('muster'),
 });
 type EnvironmentName = keyof z.output<typeof Environment>;
 
@@ -94,6 +100,12 @@ const EXAMPLES: Record<EnvironmentName, string> = {
   S3_ACCESS_KEY_ID: 'the id of an access key of that bucket',
   S3_SECRET_ACCESS_KEY: 'the secret of that access key',
   RESULTS_KEPT_DAYS: '30',
+  MUSTER_TELEMETRY_DIR: '/var/lib/muster/telemetry',
+  MUSTER_TELEMETRY_MAX_MB: '2048',
+  INFLUX_URL: 'http://influxdb:8086',
+  INFLUX_TOKEN: 'an all-access token of the organisation',
+  INFLUX_ORG: 'muster',
+  INFLUX_BUCKET: 'muster',
 };
 
 /** The tunnel server that this market starts with; more are rows in `TunnelServer`. */
@@ -114,6 +126,12 @@ export interface TunnelConfig {
 export type StorageConfig =
   | { kind: 'local'; dir: string }
   | { kind: 's3'; endpoint: string; region: string; bucket: string; accessKeyId: string; secretAccessKey: string };
+
+/**
+ * Where samples are kept: a file of this machine, or InfluxDB when INFLUX_URL is set. `dir` holds the file, or what
+ * waits while InfluxDB is away; `maxBytes` bounds either.
+ */
+export type TelemetryConfig = { dir: string; maxBytes: number } & ({ kind: 'embedded' } | { kind: 'influx'; url: string; token: string; org: string; bucket: string });
 
 /** Everything the process takes from outside, read once. Also the injection token. */
 export class Config {
@@ -139,6 +157,7 @@ export class Config {
   readonly tunnel: TunnelConfig;
   readonly storage: StorageConfig;
   readonly resultsKeptDays: number;
+  readonly telemetry: TelemetryConfig;
 
   constructor(env: z.output<typeof Environment>) {
     this.databaseUrl = env.DATABASE_URL;
@@ -161,6 +180,7 @@ export class Config {
     this.tunnel = tunnelConfig(env);
     this.storage = storageConfig(env);
     this.resultsKeptDays = env.RESULTS_KEPT_DAYS;
+    this.telemetry = telemetryConfig(env);
   }
 
   has(role: ServerRole): boolean {
@@ -188,6 +208,14 @@ function storageConfig(env: z.output<typeof Environment>): StorageConfig {
     throw new ConfigError('S3_ENDPOINT: needs S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY too');
   }
   return { kind: 's3', endpoint, region: env.S3_REGION, bucket, accessKeyId, secretAccessKey };
+}
+
+function telemetryConfig(env: z.output<typeof Environment>): TelemetryConfig {
+  const { INFLUX_URL: url, INFLUX_TOKEN: token, INFLUX_ORG: org, INFLUX_BUCKET: bucket } = env;
+  const place = { dir: env.MUSTER_TELEMETRY_DIR, maxBytes: env.MUSTER_TELEMETRY_MAX_MB * 1_000_000 };
+  if (url === undefined) return { kind: 'embedded', ...place };
+  if (token === undefined) throw new ConfigError('INFLUX_URL: needs INFLUX_TOKEN too');
+  return { kind: 'influx', ...place, url, token, org, bucket };
 }
 
 /** The environment is not usable; the message says per variable what is wrong and what would be right. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { operations, type ApiKeyInfo, type OperationName, type SessionTokens } from '@muster/shared-types';
@@ -65,7 +66,7 @@ export class TestApp {
     const database = options.beside?.database ?? (await databaseOf(options));
     const redis = options.beside?.redis ?? (await startTestRedis());
     const storageDir = options.beside?.storageDir ?? (await claimServerDir('storage'));
-    const config = loadConfig({ ...testEnvironment(database.url, redis.url), MUSTER_STORAGE_DIR: storageDir, ...options.env });
+    const config = loadConfig({ ...testEnvironment(database.url, redis.url), MUSTER_STORAGE_DIR: storageDir, MUSTER_TELEMETRY_DIR: join(storageDir, 'telemetry'), ...options.env });
     await prepare(config, options);
     const building = Test.createTestingModule({ imports: [AppModule] }).overrideProvider(Config).useValue(config);
     if (options.clock) building.overrideProvider(Clock).useValue(options.clock);

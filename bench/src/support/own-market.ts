@@ -119,6 +119,7 @@ function environment(databaseUrl: string, redisUrl: string, port: number, dir: s
     MUSTER_GATE_SECRET: randomBytes(32).toString('hex'),
     MUSTER_RATE_LIMIT_PER_MIN: '10000000',
     MUSTER_STORAGE_DIR: join(dir, 'storage'),
+    MUSTER_TELEMETRY_DIR: join(dir, 'telemetry'),
     LOG_LEVEL: 'error',
   };
 }

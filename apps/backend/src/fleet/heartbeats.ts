@@ -3,6 +3,7 @@ import { HEARTBEAT_INTERVAL_MS, LEASE_S, type AckOf, type Heartbeat } from '@mus
 import { ExecutionBeats } from '../jobs/schedule/beats.js';
 import { Clock } from '../platform/clock.js';
 import { Coverage } from '../rentals/coverage.js';
+import { TelemetryIngest } from '../telemetry/ingest.js';
 import { HTTP_INTERVAL_MS } from './presence.rules.js';
 import { Presence } from './presence.js';
 
@@ -24,12 +25,14 @@ export class Heartbeats {
     private readonly presence: Presence,
     private readonly coverage: Coverage,
     private readonly executions: ExecutionBeats,
+    private readonly telemetry: TelemetryIngest,
     private readonly clock: Clock,
   ) {}
 
   async beat({ heartbeat, generation, proven, httpOnly, via }: Beat): Promise<AckOf<'heartbeat'>> {
     const at = this.clock.now();
     await this.presence.onBeat(heartbeat.node_id, at, via);
+    this.telemetry.onBeat(heartbeat.node_id, heartbeat, at, proven);
     if (proven) await this.coverage.onBeat(heartbeat.node_id, heartbeat, at);
     if (proven || httpOnly) await this.executions.onBeat(heartbeat.node_id, heartbeat.executions, at, via);
     return {

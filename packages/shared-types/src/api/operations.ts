@@ -4,6 +4,7 @@ import { identityOperations } from './identity.js';
 import { jobOperations } from './jobs.js';
 import { ledgerOperations, marketOperations } from './market.js';
 import { systemOperations } from './system.js';
+import { telemetryOperations } from './telemetry.js';
 
 /** Every HTTP operation, once: controllers, OpenAPI document, typed client and the wrong-account test read this record. */
 export const operations = {
@@ -14,6 +15,7 @@ export const operations = {
   ...ledgerOperations,
   ...jobOperations,
   ...blobOperations,
+  ...telemetryOperations,
 } as const;
 export type Operations = typeof operations;
 export type OperationName = keyof Operations;

@@ -43,6 +43,22 @@ export const InstanceFault = z.object({
 });
 export type InstanceFault = z.infer<typeof InstanceFault>;
 
+/** Why a GPU is slower than it could be. The three of heat come first. */
+export const ThrottleReason = z.enum(['hw_thermal', 'sw_thermal', 'hw_slowdown', 'power_brake', 'power_cap', 'sync_boost', 'applications_clocks', 'display_clock']);
+export type ThrottleReason = z.infer<typeof ThrottleReason>;
+
+/** A fault that the driver wrote to the kernel's log. Sent with every heartbeat for ten minutes; `seq` tells one from another. */
+export const XidEvent = z.object({
+  /** Of the kernel's record, within this boot. */
+  seq: z.number().int().nonnegative(),
+  boot_id: z.string().max(100),
+  xid: z.number().int().nonnegative().max(100_000),
+  gpu_uuid: z.string().max(100),
+  /** Seconds since it happened, on the machine's own clock. */
+  ago_s: z.number().nonnegative(),
+});
+export type XidEvent = z.infer<typeof XidEvent>;
+
 export const GpuSample = z.object({
   uuid: z.string().max(100),
   index: z.number().int().optional(),
@@ -51,6 +67,28 @@ export const GpuSample = z.object({
   temp: z.number().nullish(),
   power_w: z.number().nullish(),
   state: z.enum(['ok', 'unknown', 'lost']).optional(),
+  /** Percent of the time in which memory was read or written. */
+  memory_utilization: z.number().nullish(),
+  memory_temp: z.number().nullish(),
+  power_limit_w: z.number().nullish(),
+  clock_sm_mhz: z.number().nullish(),
+  clock_memory_mhz: z.number().nullish(),
+  fan_percent: z.number().nullish(),
+  /** The link as it is now; it is slower while the GPU rests. */
+  pcie_gen: z.number().nullish(),
+  pcie_width: z.number().nullish(),
+  /** KB/s over the last 20 ms, as NVML counts them. */
+  pcie_rx_kb_s: z.number().nullish(),
+  pcie_tx_kb_s: z.number().nullish(),
+  /** Memory errors since the driver was loaded. */
+  ecc_corrected: z.number().nullish(),
+  ecc_uncorrected: z.number().nullish(),
+  /** A spare row could not be mapped in: this GPU has to be replaced. */
+  remap_failed: z.boolean().optional(),
+  throttle: z.array(ThrottleReason).max(16).optional(),
+  /** Programs that compute on it and are in none of our containers. Absent: it cannot be told. */
+  foreign_processes: z.number().int().nonnegative().optional(),
+  foreign_memory_mb: z.number().nonnegative().optional(),
 });
 export type GpuSample = z.infer<typeof GpuSample>;
 
@@ -65,6 +103,13 @@ export const InstanceBeat = z.object({
   cpu_percent: z.number().nullish(),
   ram_used_mb: z.number().nullish(),
   disk_used_mb: z.number().nullish(),
+  /** Since the container was started, counted at its own network card: `rx` came in. */
+  rx_bytes: z.number().nonnegative().nullish(),
+  tx_bytes: z.number().nonnegative().nullish(),
+  /** Mean over its GPUs, percent. */
+  gpu_utilization: z.number().nullish(),
+  /** Sum over its GPUs. */
+  gpu_memory_used_mb: z.number().nullish(),
 });
 export type InstanceBeat = z.infer<typeof InstanceBeat>;
 
@@ -78,8 +123,14 @@ export const HeartbeatMetrics = z.object({
   load_1m: z.number().optional(),
   net_rx_bytes: z.number().optional(),
   net_tx_bytes: z.number().optional(),
+  disk_total_gb: z.number().nonnegative().optional(),
+  /** Bytes since boot over the machine's own disks. */
+  disk_read_bytes: z.number().optional(),
+  disk_write_bytes: z.number().optional(),
   gpus: z.array(GpuSample).max(64).optional(),
+  xids: z.array(XidEvent).max(64).optional(),
 });
+export type HeartbeatMetrics = z.infer<typeof HeartbeatMetrics>;
 
 export const Heartbeat = z.object({
   node_id: Uuid,

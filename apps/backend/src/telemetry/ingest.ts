@@ -1,0 +1,42 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Heartbeat } from '@muster/shared-types';
+import { KnownNodes } from './known-nodes.js';
+import { sampled, type Counters, type KnownNode } from './points.rules.js';
+import { Telemetry } from './telemetry.port.js';
+
+/** Counters of a node that is silent for longer say nothing; they are forgotten when there are many. */
+const FORGET_S = 600;
+const MOST_NODES = 50_000;
+
+/** Heartbeats into points. Returns at once and never throws: no heartbeat waits for a chart. */
+@Injectable()
+export class TelemetryIngest {
+  readonly #log = new Logger('Telemetry');
+  readonly #counters = new Map<string, Counters>();
+
+  constructor(
+    private readonly telemetry: Telemetry,
+    private readonly known: KnownNodes,
+  ) {}
+
+  /** `proven`: over a socket that proved the node key; only then instances count. */
+  onBeat(nodeId: string, heartbeat: Pick<Heartbeat, 'metrics' | 'instances'>, at: Date, proven: boolean): void {
+    const beat = { metrics: heartbeat.metrics, ...(proven && heartbeat.instances ? { instances: heartbeat.instances } : {}) };
+    const known = this.known.of(nodeId, beat);
+    const atS = Math.floor(at.getTime() / 1_000);
+    if (known instanceof Promise) known.then((node) => this.#write(node, beat, atS)).catch((error: unknown) => this.#log.warn({ err: error }, 'a heartbeat is missing in the charts'));
+    else this.#write(known, beat, atS);
+  }
+
+  #write(node: KnownNode, beat: Pick<Heartbeat, 'metrics' | 'instances'>, atS: number): void {
+    const { points, counters } = sampled(node, beat, atS, this.#counters.get(node.nodeId));
+    this.telemetry.write(points);
+    if (this.#counters.size >= MOST_NODES) this.#forget(atS);
+    this.#counters.set(node.nodeId, counters);
+  }
+
+  #forget(nowS: number): void {
+    for (const [nodeId, { atS }] of this.#counters) if (nowS - atS > FORGET_S) this.#counters.delete(nodeId);
+    if (this.#counters.size >= MOST_NODES) this.#counters.clear();
+  }
+}

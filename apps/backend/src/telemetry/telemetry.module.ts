@@ -1,0 +1,27 @@
+import { Global, Logger, Module } from '@nestjs/common';
+import { Config } from '../config.js';
+import { Clock } from '../platform/clock.js';
+import { EmbeddedTelemetry } from './embedded.js';
+import { Findings } from './findings.js';
+import { TelemetryIngest } from './ingest.js';
+import { KnownNodes } from './known-nodes.js';
+import { ReadMetrics } from './read-metrics.js';
+import { Telemetry } from './telemetry.port.js';
+import { TelemetryController } from './telemetry.controller.js';
+import { TelemetryShutdown } from './telemetry-shutdown.js';
+
+const log = new Logger('Telemetry');
+
+async function openTelemetry({ telemetry }: Config, clock: Clock): Promise<Telemetry> {
+  const shared = { dir: telemetry.dir, maxBytes: telemetry.maxBytes, now: () => clock.now(), onTrouble: (words: string, error?: unknown): void => log.warn(error === undefined ? {} : { err: error }, words) };
+  return EmbeddedTelemetry.open(shared);
+}
+
+/** Samples of machines and instances: kept outside of Postgres, read as charts, and judged. */
+@Global()
+@Module({
+  controllers: [TelemetryController],
+  providers: [{ provide: Telemetry, inject: [Config, Clock], useFactory: openTelemetry }, Findings, KnownNodes, ReadMetrics, TelemetryIngest, TelemetryShutdown],
+  exports: [KnownNodes, Telemetry, TelemetryIngest],
+})
+export class TelemetryModule {}
