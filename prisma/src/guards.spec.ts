@@ -101,7 +101,7 @@ describe('triggers', () => {
   it.each(Object.entries(triggerViolations))('%s refuses', async (_name, violation) => {
     const error = await refusal(violation(rows));
     expect(error.code).toBe('23001');
-    expect(error.message).toMatch(/never (changed or )?deleted|changes only through a transfer|starts empty|only by its transfer|only through a charge|where the last one ended/);
+    expect(error.message).toMatch(/never (changed or )?deleted|changes only through a transfer|starts empty|only by its transfer|only through a charge|where the last one ended|where the bill stands/);
   });
 
   it('move both balances of a transfer, once, and the balance that a person sees, and write the line of his statement', async () => {
@@ -148,6 +148,18 @@ describe('triggers', () => {
     expect(error.message).toBe('a charge begins where the last one ended');
   });
 
+  it('bill a stopped rental for its disk, and take no charge of the other rate', async () => {
+    const { rentalId } = rows;
+    const chargeOf = (stored: boolean): string =>
+      `INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro", stored) VALUES ('${rentalId}', '2026-01-01T01:00Z', '2026-01-01T02:00Z', 3600, 5, ${stored})`;
+    await client.query(`UPDATE "Rental" SET status = 'stopping', "storedSince" = "billedThrough" WHERE id = '${rentalId}'`);
+    await client.query(chargeOf(true));
+    const bill = await client.query('SELECT "billedSeconds", "storedSeconds", "settledMicro" FROM "Rental" WHERE id = $1', [rentalId]);
+    expect(bill.rows).toEqual([{ billedSeconds: '3000', storedSeconds: '3600', settledMicro: '83338' }]);
+    const whole = `INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro") VALUES ('${rentalId}', '2026-01-01T02:00Z', '2026-01-01T03:00Z', 0, 0)`;
+    expect((await refusal(whole)).message).toBe('a charge begins where the last one ended');
+  });
+
   it('refuse a charge for a rental that does not exist', async () => {
     const error = await refusal(`INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro") VALUES (gen_random_uuid(), '2026-01-01T01:00Z', '2026-01-01T02:00Z', 0, 0)`);
     expect(error.message).toBe('a charge begins where the last one ended');
@@ -169,6 +181,7 @@ describe('each file of guards', () => {
   it.each([
     ['guards.sql', '20261121000000_init', ['transfer_moves_balances']],
     ['guards-ledger.sql', '20261121220000_ledger_speed', []],
+    ['guards-stopped.sql', '20261121223000_stop_and_start', []],
   ])('%s is the tail of %s, and each of its guards is tried here or was replaced later', async (file, folder, provenByWhatItDoes) => {
     const guards = await fileOf(file);
     expect((await migration(folder)).endsWith(guards)).toBe(true);

@@ -126,7 +126,7 @@ export class Agent {
 
   private isEmpty(): boolean {
     const { instances, absent } = this.store.doc;
-    return Object.keys(instances).length === 0 && Object.keys(absent).every((rentalId) => this.reports.hasToldGone(rentalId));
+    return Object.keys(instances).length === 0 && Object.keys(absent).every((rentalId) => this.reports.hasToldOver(rentalId));
   }
 
   private async begin(): Promise<void> {
@@ -235,7 +235,7 @@ export class Agent {
     return beatsOf(this.store.doc, { ...observed, bootS: now }, tracesView).map((beat) => ({
       ...beat,
       ...use.get(beat.rental_id),
-      ...(stale && { tunnel_up: false, up_s: 0 }),
+      ...(stale && { tunnel_up: false, up_s: 0, disk_s: undefined }),
     }));
   }
 

@@ -83,22 +83,46 @@ export class RentalWorld {
     return body;
   }
 
+  stop(renter: Renter, rentalId: string): Promise<Answer> {
+    return this.app.call('stopRental', { token: renter.key, params: { rental_id: rentalId } });
+  }
+
+  start(renter: Renter, rentalId: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return this.app.call('startRental', { token: renter.key, headers, params: { rental_id: rentalId } });
+  }
+
+  /** Told to stop, and its machine has done so. */
+  async stopped(renter: Renter, rentalId: string): Promise<void> {
+    const { status, body } = await this.stop(renter, rentalId);
+    if (status !== 200) throw new Error(`not stopped: ${JSON.stringify(body)}`);
+    await this.report(rentalId, 'stopped');
+  }
+
+  /** Started again, and reached behind the door that it had before. */
+  async startedAgain(renter: Renter, rentalId: string): Promise<void> {
+    const { status, body } = await this.start(renter, rentalId);
+    if (status !== 200) throw new Error(`not started: ${JSON.stringify(body)}`);
+    await this.report(rentalId, 'running');
+    await waitFor(async () => (await this.db.rental.findUniqueOrThrow({ where: { id: rentalId } })).status === 'running' || undefined, { what: 'the handshake', deadlineMs: 30_000 });
+  }
+
   destroy(renter: Renter, rentalId: string): Promise<Answer> {
     return this.app.call('destroyRental', { token: renter.key, params: { rental_id: rentalId } });
   }
 
   /** What the node's agent says of the instance. */
   async report(rentalId: string, state: InstanceState, more: Partial<InstanceUpdate> = {}): Promise<void> {
-    const { nodeId } = await this.db.rental.findUniqueOrThrow({ where: { id: rentalId } });
-    const result = await this.app.app.get(RentalProgress).applyInstanceUpdate(nodeId, { rental_id: rentalId, epoch: 1, state, ...more });
+    const { nodeId, epoch } = await this.db.rental.findUniqueOrThrow({ where: { id: rentalId } });
+    const result = await this.app.app.get(RentalProgress).applyInstanceUpdate(nodeId, { rental_id: rentalId, epoch, state, ...more });
     if (!result.ok) throw new Error(result.problem.code);
   }
 
-  /** A heartbeat now that reports these instances running, with their tunnels up or down. */
+  /** A heartbeat now that reports these instances running, with their tunnels up or down; of those that are stopped their disks. */
   async beat(rentalIds: string[], upS = 1e9, tunnelUp = true): Promise<void> {
     for (const rentalId of rentalIds) {
-      const { nodeId } = await this.db.rental.findUniqueOrThrow({ where: { id: rentalId } });
-      const instances = [{ rental_id: rentalId, epoch: 1, state: 'running' as const, tunnel_up: tunnelUp, up_s: tunnelUp ? upS : 0 }];
+      const { nodeId, epoch, storedSince } = await this.db.rental.findUniqueOrThrow({ where: { id: rentalId } });
+      const run = { state: 'running' as const, tunnel_up: tunnelUp, up_s: tunnelUp ? upS : 0 };
+      const instances = [{ rental_id: rentalId, epoch, ...(storedSince === null ? run : { state: 'stopped' as const, tunnel_up: false, up_s: 0, disk_s: upS }) }];
       await this.app.app.get(Coverage).onBeat(nodeId, { instances }, this.clock.now());
     }
   }

@@ -6,6 +6,7 @@ import { registerNode } from './commands/node.js';
 import { registerOpen } from './commands/open.js';
 import { registerRent } from './commands/rent.js';
 import { registerRentals } from './commands/rentals.js';
+import { registerStopStart } from './commands/stop-start.js';
 import { registerSearch } from './commands/search.js';
 import { registerSsh } from './commands/ssh.js';
 import { registerDemo } from './demo/demo.js';
@@ -23,6 +24,7 @@ const REGISTRATIONS: readonly Register[] = [
   registerSearch,
   registerRent,
   registerRentals,
+  registerStopStart,
   registerSsh,
   registerOpen,
   registerSubmit,

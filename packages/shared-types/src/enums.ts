@@ -56,6 +56,7 @@ export const RentalEndReason = z.enum([
   'host_lost',
   'instance_exited',
   'disk_overrun',
+  'disk_lost',
   'start_failed',
 ]);
 export type RentalEndReason = z.infer<typeof RentalEndReason>;

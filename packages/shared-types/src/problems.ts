@@ -28,6 +28,7 @@ export const problems = {
   idempotency_conflict: kind(422, 'This Idempotency-Key was used with another request'),
   idempotency_in_flight: kind(409, 'A request with this Idempotency-Key is still running', true),
   price_changed: kind(409, 'The price has changed since it was quoted'),
+  no_capacity: kind(409, 'Its machine has no room for it now', true),
   offer_gone: kind(409, 'This offer is no longer free'),
   ports_exhausted: kind(503, 'No public ports are free', true),
   insufficient_funds: kind(402, 'The balance does not cover this'),

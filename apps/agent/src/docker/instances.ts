@@ -135,6 +135,8 @@ export class Instances {
   /** Side by side, as each takes about as long as the other. Without its disk no container stays. */
   private async makeWithDisk(spec: InstanceSpec, nodeId: string): Promise<Docker.Container> {
     const { disks, docker, owner } = this.tools;
+    // What it kept is not here any more: an empty disk in its place would pass for it.
+    if (spec.disk_kept && !(await disks.has(spec.rental_id))) throw new FaultError('disk_lost', 'The disk that was kept is no longer on the host.');
     const options = containerOptions(spec, await this.place(spec, nodeId));
     const [disk, container] = await Promise.allSettled([disks.ensure(spec.rental_id, spec.disk_gb, owner), docker.createContainer(options)]);
     if (container.status === 'rejected') throw container.reason;

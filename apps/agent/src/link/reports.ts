@@ -14,6 +14,7 @@ export class Reports {
   private readonly acked = new Map<string, string>();
   private readonly pending = new Map<string, InstanceUpdate>();
   private readonly toldGone = new Set<string>();
+  private readonly toldStopped = new Set<string>();
   private sending = false;
   private retry: NodeJS.Timeout | null = null;
 
@@ -30,14 +31,19 @@ export class Reports {
       else this.pending.set(update.rental_id, update);
     }
     for (const id of this.acked.keys()) if (!named.has(id)) this.acked.delete(id);
-    const gone = new Set(updates.filter((update) => update.state === 'gone').map((update) => update.rental_id));
-    for (const id of this.toldGone) if (!gone.has(id)) this.toldGone.delete(id);
+    keepOnly(this.toldGone, updates, 'gone');
+    keepOnly(this.toldStopped, updates, 'stopped');
     void this.flush();
   }
 
   /** The server has acked that nothing of this instance is left. */
   hasToldGone(rentalId: string): boolean {
     return this.toldGone.has(rentalId);
+  }
+
+  /** The server has acked that it runs here no longer, whether its disk is kept or not. */
+  hasToldOver(rentalId: string): boolean {
+    return this.toldGone.has(rentalId) || this.toldStopped.has(rentalId);
   }
 
   /** A new connection: the server may be another one. */
@@ -68,6 +74,7 @@ export class Reports {
       if (!ack.ok) this.log.warn({ rental_id: update.rental_id, state: update.state, code: ack.problem.code }, 'the market did not take a report');
       this.acked.set(update.rental_id, keyOf(update));
       if (update.state === 'gone') this.toldGone.add(update.rental_id);
+      if (update.state === 'stopped') this.toldStopped.add(update.rental_id);
       if (this.pending.get(update.rental_id) === update) this.pending.delete(update.rental_id);
       return true;
     } catch (error) {
@@ -84,6 +91,11 @@ export class Reports {
     }, RETRY_MS);
     this.retry.unref();
   }
+}
+
+function keepOnly(told: Set<string>, updates: readonly InstanceUpdate[], state: InstanceUpdate['state']): void {
+  const still = new Set(updates.filter((update) => update.state === state).map((update) => update.rental_id));
+  for (const id of told) if (!still.has(id)) told.delete(id);
 }
 
 /** What makes an update worth sending. Progress counts in whole percent, times not at all. */

@@ -7,7 +7,7 @@ import { DoorWatch } from './doors.js';
 import { Observer } from './observe.js';
 import { nextDeadlineInS, type Observed, plan } from './plan.rules.js';
 import { StepRunner } from './runner.js';
-import { isUp, stateOf, type Trace, upSince, withMemory } from './status.rules.js';
+import { isUp, keptDisks, stateOf, type Trace, upSince, withMemory } from './status.rules.js';
 import { Traces } from './traces.js';
 import { Upkeep } from './upkeep.js';
 
@@ -140,6 +140,7 @@ export class Loop {
     const { store } = this.options;
     const observed = await this.look();
     this.remember(observed);
+    this.rememberDisks(observed);
     for (const step of plan(store.doc, observed)) this.runner.launch(step);
     this.doors.tick(store.doc, observed);
     this.upkeep.tick(observed.bootS);
@@ -179,6 +180,13 @@ export class Loop {
       if (trace.upSince === null || one.ran) continue;
       store.saveSoon({ ...store.doc, instances: { ...store.doc.instances, [one.spec.rental_id]: { ...one, ran: true } } });
     }
+  }
+
+  /** Disks need no engine to be seen. */
+  private rememberDisks(observed: Observed): void {
+    const kept = new Set(keptDisks(this.options.store.doc).map(({ rentalId }) => rentalId));
+    for (const id of kept) this.traces.of(id);
+    for (const [id, trace] of this.traces.view) trace.diskSince = kept.has(id) && observed.disks.has(id) ? (trace.diskSince ?? observed.bootS) : null;
   }
 
   private timeTunnel(rentalId: string, tunnelling: boolean, up: boolean): void {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { ObservedInstance } from '../docker/types.js';
 import { type DesiredDoc, emptyDoc, forCluster, foreignOrder, mergeDesiredState, mergeStart, mergeStop, type WantedInstance, withoutGone } from './desired.rules.js';
 import { type Observed, plan, type Step } from './plan.rules.js';
-import { stateOf, updatesOf } from './status.rules.js';
+import { beatsOf, stateOf, type Trace, updatesOf } from './status.rules.js';
 
 const CLUSTER = '018f0000-0000-7000-8000-0000000000c1';
 const A = '018f0000-0000-7000-8000-00000000000a';
@@ -183,6 +183,13 @@ describe('the desired document', () => {
     expect(withoutGone(ordered, () => false)).toBe(ordered);
   });
 
+  it('keeps the order to keep a disk until the market gives another one', () => {
+    const stopped = { ...doc(), absent: { [A]: absent(A, { keep_disk: true }) } };
+    expect(mergeDesiredState(stopped, { ...message, instances: [] }, now)).toMatchObject({ doc: { absent: stopped.absent } });
+    expect(mergeStop(stopped, { ...absent(A), generation: 6 }, now)).toMatchObject({ doc: { absent: { [A]: { keep_disk: false } } } });
+    expect(mergeStart(stopped, { ...spec(A, { epoch: 2 }), generation: 6 }, now)).toMatchObject({ doc: { absent: {}, instances: { [A]: { spec: { epoch: 2 } } } } });
+  });
+
   it.each([
     ['another cluster', { ...message, cluster_id: A }],
     ['an older generation', { ...message, generation: 4 }],
@@ -235,6 +242,24 @@ describe('what the server is told', () => {
     expect(updatesOf(desired, seen({ disks: new Set([A]) }), new Map())).toEqual([]);
     expect(updatesOf(desired, seen({ containers: [container(A)] }), new Map())).toEqual([]);
     expect(updatesOf(desired, seen(), new Map())).toEqual([{ rental_id: A, epoch: 1, state: 'gone' }]);
+  });
+
+  it('reports stopped when the container is gone and its disk is kept, and gone when that disk is not there', () => {
+    const desired = { ...doc(), absent: { [A]: absent(A, { keep_disk: true }) } };
+    expect(updatesOf(desired, seen({ containers: [container(A)], disks: new Set([A]) }), new Map())).toEqual([]);
+    expect(updatesOf(desired, seen({ disks: new Set([A]) }), new Map())).toEqual([{ rental_id: A, epoch: 1, state: 'stopped' }]);
+    expect(updatesOf(desired, seen(), new Map())).toEqual([{ rental_id: A, epoch: 1, state: 'gone' }]);
+  });
+
+  it('speaks of a kept disk in heartbeats: stopping, stopped with a dead engine, and on its way back', () => {
+    const trace = (over: Partial<Trace>): Trace => ({ progress: null, digest: null, phaseMs: {}, upSince: null, tunnellingMs: null, diskSince: null, ...over });
+    const traces = new Map([[A, trace({ diskSince: 40, upSince: 10 })]]);
+    const stopped = { ...doc(), absent: { [A]: absent(A, { keep_disk: true }) } };
+    const kept = { rental_id: A, epoch: 1, tunnel_up: false, up_s: 0, disk_s: 60 };
+    expect(beatsOf(stopped, seen({ containers: [container(A)] }), traces)).toEqual([{ ...kept, state: 'running' }]);
+    expect(beatsOf(stopped, seen({ containers: null }), traces)).toEqual([{ ...kept, state: 'stopped' }]);
+    expect(beatsOf(doc(wanted(A, { spec: spec(A, { epoch: 2, disk_kept: true }) })), seen(), traces)).toEqual([{ ...kept, epoch: 2, state: 'stopped' }]);
+    expect(beatsOf(stopped, seen(), new Map([[A, trace({})]]))).toEqual([]);
   });
 
   it('says nothing while the engine is down', () => {

@@ -13,6 +13,8 @@ export interface Trace {
   upSince: number | null;
   /** When its container was first seen running without its tunnels up, in milliseconds of this process; null before and after. */
   tunnellingMs: number | null;
+  /** Boot-clock second since which its disk, which is to be kept, has been here without a break; null where none is to be kept or it is not there. */
+  diskSince: number | null;
 }
 
 /** What to tell the server of every instance, from what is seen now. Sent when it differs from what was last acked. */
@@ -24,7 +26,7 @@ export function updatesOf(desired: DesiredDoc, observed: Observed, traces: Reado
   if (!known) return wanted;
   const gone = Object.values(desired.absent)
     .filter((entry) => isGone(entry.rental_id, entry.keep_disk, observed))
-    .map((entry): InstanceUpdate => ({ rental_id: entry.rental_id, epoch: entry.epoch, state: 'gone' }));
+    .map((entry): InstanceUpdate => ({ rental_id: entry.rental_id, epoch: entry.epoch, state: observed.disks.has(entry.rental_id) ? 'stopped' : 'gone' }));
   return [...wanted, ...gone];
 }
 
@@ -69,19 +71,40 @@ export function stateOf(one: WantedInstance, container: ObservedInstance | undef
   return one.ran || tunnelsUp(one.spec, container, observed) ? 'running' : 'tunnelling';
 }
 
-/** The instances of a heartbeat: also those that the document does not know, so that the server sees strangers. */
+/**
+ * The instances of a heartbeat: also those that the document does not know, so that the server sees strangers, and disks that are
+ * kept without a container.
+ */
 export function beatsOf(desired: DesiredDoc, observed: Observed, traces: ReadonlyMap<string, Trace>): InstanceBeat[] {
-  return (observed.containers ?? []).map((container) => {
-    const one = desired.instances[container.rentalId];
-    const upSince = traces.get(container.rentalId)?.upSince ?? null;
-    return {
-      rental_id: container.rentalId,
-      epoch: container.epoch,
-      state: one ? stateOf(one, container, observed) : container.state === 'running' ? 'running' : 'exited',
-      tunnel_up: upSince !== null,
-      up_s: upSince === null ? 0 : Math.max(0, observed.bootS - upSince),
-    };
-  });
+  const containers = observed.containers ?? [];
+  const withContainer = containers.map((container): InstanceBeat => ({ ...beatOf(container, desired, observed, traces), ...diskOf(container.rentalId, observed, traces) }));
+  const there = new Set(containers.map((container) => container.rentalId));
+  const stopped = keptDisks(desired).filter(({ rentalId }) => !there.has(rentalId) && traces.get(rentalId)?.diskSince != null);
+  return [...withContainer, ...stopped.map(({ rentalId, epoch }): InstanceBeat => ({ rental_id: rentalId, epoch, state: 'stopped', tunnel_up: false, up_s: 0, ...diskOf(rentalId, observed, traces) }))];
+}
+
+function beatOf(container: ObservedInstance, desired: DesiredDoc, observed: Observed, traces: ReadonlyMap<string, Trace>): InstanceBeat {
+  const one = desired.instances[container.rentalId];
+  const upSince = (one && traces.get(container.rentalId)?.upSince) ?? null;
+  return {
+    rental_id: container.rentalId,
+    epoch: container.epoch,
+    state: one ? stateOf(one, container, observed) : container.state === 'running' ? 'running' : 'exited',
+    tunnel_up: upSince !== null,
+    up_s: upSince === null ? 0 : Math.max(0, observed.bootS - upSince),
+  };
+}
+
+function diskOf(rentalId: string, { bootS }: Observed, traces: ReadonlyMap<string, Trace>): Pick<InstanceBeat, 'disk_s'> {
+  const since = traces.get(rentalId)?.diskSince ?? null;
+  return since === null ? {} : { disk_s: Math.max(0, bootS - since) };
+}
+
+/** Rentals whose disk the market wants kept here: stopped ones, and those that start on it again. */
+export function keptDisks(desired: DesiredDoc): { rentalId: string; epoch: number }[] {
+  const stopped = Object.values(desired.absent).filter((entry) => entry.keep_disk).map((entry) => ({ rentalId: entry.rental_id, epoch: entry.epoch }));
+  const starting = Object.values(desired.instances).filter((one) => one.spec.disk_kept).map((one) => ({ rentalId: one.spec.rental_id, epoch: one.spec.epoch }));
+  return [...stopped, ...starting];
 }
 
 /** Since when each instance has been up without a break, given what was known before. */

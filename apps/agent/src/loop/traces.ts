@@ -11,7 +11,7 @@ export class Traces {
   of(rentalId: string): Trace {
     const known = this.byRental.get(rentalId);
     if (known) return known;
-    const trace: Trace = { progress: null, digest: null, phaseMs: {}, upSince: null, tunnellingMs: null };
+    const trace: Trace = { progress: null, digest: null, phaseMs: {}, upSince: null, tunnellingMs: null, diskSince: null };
     this.byRental.set(rentalId, trace);
     return trace;
   }

@@ -42,7 +42,7 @@ export class AbandonedRentals {
 
   async #retired(): Promise<string[]> {
     const nodes = await this.db.client.hostNode.findMany({
-      where: { lifecycle: 'retired', rentals: { some: { status: { in: ['pending', 'starting', 'running'] } } } },
+      where: { lifecycle: 'retired', rentals: { some: { status: { in: ['pending', 'starting', 'running', 'stopped'] } } } },
       select: { id: true },
     });
     return nodes.map((node) => node.id);

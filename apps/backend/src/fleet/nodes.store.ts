@@ -37,7 +37,7 @@ export interface NodeMoney {
 /** Rentals that hold something on the node now, and what all its rentals have been charged. */
 export async function nodeMoney(db: Reader, nodeId: string): Promise<NodeMoney> {
   const rows = await db.$queryRaw<{ active: bigint; earned: bigint }[]>`
-    SELECT (SELECT count(*) FROM "Rental" WHERE "nodeId" = ${nodeId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping')) AS active,
+    SELECT (SELECT count(*) FROM "Rental" WHERE "nodeId" = ${nodeId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping', 'stopped')) AS active,
       (SELECT coalesce(sum(c."amountMicro"), 0)::bigint FROM "RentalCharge" c JOIN "Rental" r ON r.id = c."rentalId" WHERE r."nodeId" = ${nodeId}::uuid) AS earned`;
   return { activeRentals: Number(rows[0]?.active ?? 0), earnedMicro: rows[0]?.earned ?? 0n };
 }

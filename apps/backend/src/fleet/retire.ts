@@ -42,7 +42,7 @@ export class RetireNode {
     const { activeRentals } = await nodeMoney(tx, nodeId);
     if (activeRentals > 0 && !force) {
       return fail('action_not_allowed', {
-        detail: `${activeRentals} rental(s) run on this node`,
+        detail: `${activeRentals} rental(s) run on this node or keep their disk there`,
         hint: 'Drain it and wait, or retire it with force: its rentals then end now and are billed to this second',
         facts: { active_rentals: String(activeRentals) },
       });

@@ -3,7 +3,7 @@ import { formatUsd, type BalanceView, type MicroUsd } from '@muster/shared-types
 import { Clock } from '../platform/clock.js';
 import { Db, type Tx } from '../platform/db.js';
 import { balancesOf, type Balances } from './accounts.store.js';
-import { openRentalsOf, type OpenRental } from './running.store.js';
+import { isBilledOn, openRentalsOf, type OpenRental } from './running.store.js';
 import { floorSecond } from './whole-seconds.rules.js';
 import { accrued, ownDeadline } from './zero-at.rules.js';
 
@@ -20,7 +20,7 @@ export async function fundsOf(tx: Tx, userId: string, now: Date): Promise<Funds>
   const open = await openRentalsOf(tx, userId);
   const nowS = floorSecond(now);
   const used = open.reduce((sum, { line }) => sum + accrued(line, Math.min(nowS, ownDeadline(line)?.atS ?? nowS)), 0n);
-  const burnMicroHour = open.filter((rental) => rental.status === 'running').reduce((sum, { line }) => sum + line.rateMicroHour, 0n);
+  const burnMicroHour = open.filter(isBilledOn).reduce((sum, { line }) => sum + line.rateMicroHour, 0n);
   return { ...balances, availableMicro: balances.prepaidMicro - used, burnMicroHour, open };
 }
 

@@ -79,11 +79,12 @@ export const JOB_INVARIANTS: readonly Invariant[] = [
   },
   {
     id: 'claims',
-    title: 'What a node counts as used is what its unreleased rentals and live executions hold, and nothing else holds a device or a port',
+    title: 'What a node counts as used is what its unreleased rentals (stopped ones: their disks) and live executions hold, and nothing else holds a device or a port',
     violations: Prisma.sql`
       SELECT 'node ' || n.id AS what FROM "HostNode" n
       LEFT JOIN (SELECT node, sum(cpu) AS cpu, sum(ram) AS ram, sum(disk) AS disk FROM (
-          SELECT "nodeId" AS node, "cpuCores" AS cpu, "ramMb" AS ram, "diskGb" AS disk FROM "Rental" WHERE "releasedAt" IS NULL
+          SELECT "nodeId" AS node, CASE WHEN "parkedAt" IS NULL THEN "cpuCores" ELSE 0 END AS cpu, CASE WHEN "parkedAt" IS NULL THEN "ramMb" ELSE 0 END AS ram, "diskGb" AS disk
+          FROM "Rental" WHERE "releasedAt" IS NULL
           UNION ALL
           SELECT e."nodeId", j."requiredCpu", j."memoryMb", j."diskGb" FROM "JobExecution" e JOIN "Job" j ON j.id = e."jobId" WHERE e.status IN ${LIVE}) held
         GROUP BY 1) h ON h.node = n.id
@@ -91,7 +92,7 @@ export const JOB_INVARIANTS: readonly Invariant[] = [
       UNION ALL
       SELECT 'rental ' || r.id FROM "Rental" r
       LEFT JOIN (SELECT "rentalId", count(*) AS held FROM "Gpu" WHERE "rentalId" IS NOT NULL GROUP BY 1) g ON g."rentalId" = r.id
-      WHERE coalesce(g.held, 0) <> CASE WHEN r."releasedAt" IS NULL THEN r."numGpus" ELSE 0 END
+      WHERE coalesce(g.held, 0) <> CASE WHEN r."releasedAt" IS NULL AND r."parkedAt" IS NULL THEN r."numGpus" ELSE 0 END
         OR (r."releasedAt" IS NOT NULL AND EXISTS (SELECT 1 FROM "TunnelPort" p WHERE p."rentalId" = r.id))
       UNION ALL
       SELECT 'execution ' || e.id FROM "JobExecution" e JOIN "Job" j ON j.id = e."jobId"

@@ -17,7 +17,7 @@ const REBUILT = Prisma.sql`
   FROM (SELECT "creditAccountId" AS account, "amountMicro" AS amount FROM "LedgerTransfer" UNION ALL SELECT "debitAccountId", -"amountMicro" FROM "LedgerTransfer") m
   GROUP BY account`;
 
-const COST = Prisma.sql`div(r."rateMicroHour"::numeric * r."billedSeconds", 3600)`;
+const COST = Prisma.sql`div(r."rateMicroHour"::numeric * r."billedSeconds" + r."storageMicroHour"::numeric * r."storedSeconds", 3600)`;
 
 /** What is always true of the money in this market. Each is one query that finds what breaks it. */
 export const INVARIANTS: readonly Invariant[] = [
@@ -60,11 +60,22 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     id: 'charges_settled',
-    title: 'The charges of a rental are its settled amount and its billed seconds, and floor(rate × seconds / 3600)',
+    title: 'The charges of a rental are its settled amount and its billed seconds, whole and of its disk, and floor(Σ rate × seconds / 3600)',
     violations: Prisma.sql`
       SELECT 'rental ' || r.id AS what FROM "Rental" r
-      LEFT JOIN (SELECT "rentalId", sum("amountMicro") AS amount, sum(seconds) AS seconds FROM "RentalCharge" GROUP BY 1) c ON c."rentalId" = r.id
-      WHERE coalesce(c.amount, 0) <> r."settledMicro" OR coalesce(c.seconds, 0) <> r."billedSeconds" OR r."settledMicro" <> ${COST}`,
+      LEFT JOIN (SELECT "rentalId", sum("amountMicro") AS amount, sum(seconds) FILTER (WHERE NOT stored) AS seconds, sum(seconds) FILTER (WHERE stored) AS stored
+                 FROM "RentalCharge" GROUP BY 1) c ON c."rentalId" = r.id
+      WHERE coalesce(c.amount, 0) <> r."settledMicro" OR coalesce(c.seconds, 0) <> r."billedSeconds" OR coalesce(c.stored, 0) <> r."storedSeconds" OR r."settledMicro" <> ${COST}`,
+  },
+  {
+    id: 'stopped_by_disk',
+    title: 'A stopped rental was told so, is billed for its disk only after its last charge of the whole rate, and holds no device',
+    violations: Prisma.sql`
+      SELECT 'rental ' || r.id AS what FROM "Rental" r
+      LEFT JOIN (SELECT "rentalId", max("toAt") AS ran_to FROM "RentalCharge" WHERE NOT stored GROUP BY 1) c ON c."rentalId" = r.id
+      WHERE r."storedSince" IS NOT NULL AND r."storedSince" < coalesce(c.ran_to, r."startTime")
+      UNION ALL
+      SELECT 'rental ' || r.id FROM "Rental" r WHERE r."parkedAt" IS NOT NULL AND EXISTS (SELECT 1 FROM "Gpu" g WHERE g."rentalId" = r.id)`,
   },
   {
     id: 'charges_paid',

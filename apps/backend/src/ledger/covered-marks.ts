@@ -65,8 +65,8 @@ export class CoveredMarks {
     await this.redis.client.eval(ADVANCE, 1, keyOf(instance), String(at.getTime()), String(KEEP_MS));
   }
 
-  async drop(instance: InstanceKey): Promise<void> {
-    await this.redis.client.del(keyOf(instance));
+  async drop(instances: readonly InstanceKey[]): Promise<void> {
+    await this.redis.client.del(...instances.map(keyOf));
   }
 
   /** By rental id; a rental without an entry is not known. */

@@ -2,12 +2,12 @@ import type { Tx } from '../platform/db.js';
 import { bumpGeneration } from '../fleet/generation.js';
 import { balancesOf } from './accounts.store.js';
 import { isSilent } from './silence.rules.js';
-import { openRentalsOf, type OpenRental } from './running.store.js';
+import { isBilledOn, openRentalsOf, type OpenRental } from './running.store.js';
 import { dateOfSecond, floorSecond } from './whole-seconds.rules.js';
 import { deadlinesOf, type RunningLine } from './zero-at.rules.js';
 
 /**
- * Solves again when the balance reaches zero and when each running rental of this person ends, and stores both. Nodes
+ * Solves again when the balance reaches zero and when each running or stopped rental of this person ends, and stores both. Nodes
  * whose desired state changed by it get a new generation; push it to them (`NodePush.changed`) after commit.
  * Call it, with everything locked by `lockMoneyOf`, in the transaction of whatever changed balance, rates or limits.
  *
@@ -20,7 +20,7 @@ export async function recomputeDeadlines(tx: Tx, userId: string, now: Date, mark
   const { zeroAtS, byRental } = deadlinesOf(prepaidMicro, open.map((rental) => withSilence(rental, now, marks)));
   await tx.user.update({ where: { id: userId }, data: { zeroAt: zeroAtS === null ? null : dateOfSecond(zeroAtS) } });
   const changed: OpenRental[] = [];
-  for (const rental of open.filter((one) => one.status === 'running')) {
+  for (const rental of open.filter(isBilledOn)) {
     const deadline = byRental.get(rental.rentalId);
     const at = deadline ? dateOfSecond(deadline.atS) : null;
     if (at?.getTime() === rental.deadlineAt?.getTime()) continue;

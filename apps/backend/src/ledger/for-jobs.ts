@@ -14,11 +14,11 @@ export async function openEscrow(tx: Tx, accountId: string, jobId: string): Prom
   await tx.$executeRaw`INSERT INTO "LedgerAccount" (id, kind, "jobId", floor) VALUES (${accountId}::uuid, 'escrow', ${jobId}::uuid, 0)`;
 }
 
-/** What lies in a person's prepaid account, and whether rentals of his run, start or end, so that some of it is spoken for. */
+/** What lies in a person's prepaid account, and whether rentals of his run, start, end or keep their disk, so that some of it is spoken for. */
 export async function prepaidAndRents(tx: Tx, userId: string): Promise<{ prepaidMicro: MicroUsd; rents: boolean }> {
   const [row] = await tx.$queryRaw<{ prepaid: bigint; rents: boolean }[]>`
     SELECT coalesce((SELECT balance FROM "LedgerAccount" WHERE "ownerId" = ${userId}::uuid AND kind = 'prepaid'), 0) AS prepaid,
-      EXISTS (SELECT 1 FROM "Rental" WHERE "renterId" = ${userId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping')) AS rents`;
+      EXISTS (SELECT 1 FROM "Rental" WHERE "renterId" = ${userId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping', 'stopped')) AS rents`;
   return { prepaidMicro: row?.prepaid ?? 0n, rents: row?.rents ?? false };
 }
 

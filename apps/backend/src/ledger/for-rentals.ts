@@ -1,4 +1,4 @@
 /** What the ledger does for rentals, inside their own transactions and under the locks of `lockMoneyOf`. */
 export { lockUsers } from './accounts.store.js';
-export { openRentalsOf } from './running.store.js';
+export { isBilledOn, openRentalsOf, ratesOf } from './running.store.js';
 export { ensureRentalAccounts, settleLocked } from './settle.store.js';

@@ -10,9 +10,9 @@ export async function lockMoneyOf(tx: Tx, userId: string): Promise<void> {
   await lockUsers(tx, [userId]);
   await tx.$executeRaw`
     SELECT 1 FROM "HostNode" WHERE id IN (
-      SELECT "nodeId" FROM "Rental" WHERE "renterId" = ${userId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping'))
+      SELECT "nodeId" FROM "Rental" WHERE "renterId" = ${userId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping', 'stopped'))
     ORDER BY id FOR NO KEY UPDATE`;
   await tx.$executeRaw`
-    SELECT 1 FROM "Rental" WHERE "renterId" = ${userId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping')
+    SELECT 1 FROM "Rental" WHERE "renterId" = ${userId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping', 'stopped')
     ORDER BY id FOR NO KEY UPDATE`;
 }

@@ -6,11 +6,15 @@ export function costOf(rateMicroHour: MicroUsd, seconds: number): MicroUsd {
   return (rateMicroHour * BigInt(seconds)) / SECONDS_PER_HOUR;
 }
 
-/** The greatest number of whole seconds whose cost is within the budget; null when no number is too great. */
-export function secondsWithin(rateMicroHour: MicroUsd, budget: MicroUsd): number | null {
+/**
+ * The greatest number of whole seconds whose cost is within the budget, on top of what was used at another rate (rate ×
+ * seconds); null when no number is too great.
+ */
+export function secondsWithin(rateMicroHour: MicroUsd, budget: MicroUsd, otherRateMicroSeconds = 0n): number | null {
   if (rateMicroHour === 0n) return null;
-  if (budget < 0n) return 0;
-  const seconds = ((budget + 1n) * SECONDS_PER_HOUR - 1n) / rateMicroHour;
+  const left = (budget + 1n) * SECONDS_PER_HOUR - 1n - otherRateMicroSeconds;
+  if (budget < 0n || left < 0n) return 0;
+  const seconds = left / rateMicroHour;
   return seconds > BigInt(Number.MAX_SAFE_INTEGER) ? null : Number(seconds);
 }
 

@@ -1,6 +1,5 @@
 import type { MicroUsd } from '@muster/shared-types';
-import { costOf } from './pricing.rules.js';
-import { accrued, billableSeconds, type RunningLine } from './zero-at.rules.js';
+import { accrued, billableSeconds, costWith, type RunningLine } from './zero-at.rules.js';
 import { secondsOutside } from './whole-seconds.rules.js';
 
 /** One settled stretch of a rental. */
@@ -28,5 +27,5 @@ export function chargeThrough(line: RunningLine, throughS: number): Charge | nul
 /** The line after that charge. */
 export function settled(line: RunningLine, charge: Charge): RunningLine {
   const billedSeconds = billableSeconds(line, charge.toS);
-  return { ...line, billedThroughS: charge.toS, billedSeconds, settledMicro: costOf(line.rateMicroHour, billedSeconds) };
+  return { ...line, billedThroughS: charge.toS, billedSeconds, settledMicro: costWith(line, billedSeconds) };
 }

@@ -15,7 +15,8 @@ export interface Settled {
 }
 
 /**
- * Settles any number of rentals in one statement: cost = floor(rate × all billable seconds / 3600) − settled.
+ * Settles any number of rentals in one statement: cost = floor((rate × its billable seconds + that of its disk × the seconds in
+ * which it was stopped) / 3600) − settled. What is settled now costs the one or the other, as the rental stands.
  * Each stretch starts where the last one ended (`billedThrough`) and is a row of `RentalCharge`; its trigger moves the bill
  * on, and refuses one that starts anywhere else. A target that is not ahead of `billedThrough` changes nothing.
  * Targets were made before the locks, so none goes past an end, a stop or a deadline that was committed since.
@@ -25,7 +26,9 @@ export async function settleLocked(tx: Tx, targets: readonly SettleTarget[], now
   const column = (of: (target: SettleTarget) => string | number): string => arrayLiteral(targets.map(of));
   const rows = await tx.$queryRaw<{ rentals: bigint; amount: bigint }[]>`
     WITH target AS MATERIALIZED (
-      SELECT t.id, t.transfer, r."nodeId" AS node, r."renterId" AS renter, r."rateMicroHour" AS rate, r."billedThrough" AS from_at, r."billedSeconds" AS billed, r."settledMicro" AS settled,
+      SELECT t.id, t.transfer, r."nodeId" AS node, r."renterId" AS renter, r."storedSince" IS NOT NULL AS stored, r."billedThrough" AS from_at, r."settledMicro" AS settled,
+             CASE WHEN r."storedSince" IS NULL THEN r."rateMicroHour" ELSE r."storageMicroHour" END AS rate,
+             r."rateMicroHour"::numeric * r."billedSeconds" + r."storageMicroHour"::numeric * r."storedSeconds" AS used,
              least(t.through, date_trunc('second', r."endTime"), date_trunc('second', r."stopRequestedAt"), date_trunc('second', r."deadlineAt")) AS to_at
       FROM (SELECT id, to_timestamp(second) AS through, transfer
             FROM unnest(${column((target) => target.rentalId)}::text::uuid[], ${column((target) => target.throughS)}::text::bigint[], ${column(newId)}::text::uuid[]) AS u(id, second, transfer)) t
@@ -37,17 +40,17 @@ export async function settleLocked(tx: Tx, targets: readonly SettleTarget[], now
       SELECT t.*, extract(epoch FROM t.to_at - t.from_at)::bigint - coalesce(u.seconds, 0) AS seconds
       FROM target t LEFT JOIN unbilled u ON u.id = t.id WHERE t.from_at < t.to_at
     ), priced AS MATERIALIZED (
-      SELECT d.*, p.id AS prepaid, e.id AS earnings, div(d.rate::numeric * (d.billed + d.seconds), 3600)::bigint - d.settled AS amount
+      SELECT d.*, p.id AS prepaid, e.id AS earnings, div(d.used + d.rate::numeric * d.seconds, 3600)::bigint - d.settled AS amount
       FROM due d
       JOIN "HostNode" n ON n.id = d.node
       LEFT JOIN "LedgerAccount" p ON p."ownerId" = d.renter AND p.kind = 'prepaid'
       LEFT JOIN "LedgerAccount" e ON e."ownerId" = n."ownerId" AND e.kind = 'earnings'
     ), transfers AS (
       INSERT INTO "LedgerTransfer" (id, "debitAccountId", "creditAccountId", "amountMicro", kind, "referenceId", memo, "createdAt")
-      SELECT transfer, prepaid, earnings, amount, 'rental', id, seconds || ' s', ${now.toISOString()}::timestamptz FROM priced WHERE amount > 0
+      SELECT transfer, prepaid, earnings, amount, 'rental', id, seconds || CASE WHEN stored THEN ' s of disk' ELSE ' s' END, ${now.toISOString()}::timestamptz FROM priced WHERE amount > 0
     ), charges AS (
-      INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro", "transferId")
-      SELECT id, from_at, to_at, seconds, amount, CASE WHEN amount > 0 THEN transfer END FROM priced
+      INSERT INTO "RentalCharge" ("rentalId", "fromAt", "toAt", seconds, "amountMicro", "transferId", stored)
+      SELECT id, from_at, to_at, seconds, amount, CASE WHEN amount > 0 THEN transfer END, stored FROM priced
     )
     SELECT count(*) AS rentals, coalesce(sum(amount), 0)::bigint AS amount FROM priced`;
   return { rentals: Number(rows[0]?.rentals ?? 0), amountMicro: BigInt(rows[0]?.amount ?? 0n) };

@@ -1,14 +1,21 @@
-import { type MicroUsd } from '@muster/shared-types';
-import { costOf, secondsWithin } from './pricing.rules.js';
+import { SECONDS_PER_HOUR, type MicroUsd } from '@muster/shared-types';
+import { secondsWithin } from './pricing.rules.js';
 import { secondAfter, secondsOutside, type Stretch } from './whole-seconds.rules.js';
 
-/** A running rental as a line over time: its cost at second t is `costOf(rate, billedSeconds + covered(t)) - settledMicro`. */
+/**
+ * A rental as a line over time. It costs one rate at a time, the whole or that of its disk; its cost at second t is
+ * `⌊(rate × (billedSeconds + covered(t)) + otherRateMicroSeconds) / 3600⌋ − settledMicro`.
+ */
 export interface RunningLine {
   rentalId: string;
+  /** What an hour costs now. */
   rateMicroHour: MicroUsd;
   /** Everything before this second is settled. */
   billedThroughS: number;
+  /** Seconds billed at this rate so far. */
   billedSeconds: number;
+  /** Rate × seconds of what was billed at its other rate; none for a rental that was never stopped. */
+  otherRateMicroSeconds?: bigint;
   settledMicro: MicroUsd;
   /** Unbilled stretches, known ones only; those before `billedThroughS` do not matter. */
   gaps: readonly Stretch[];
@@ -32,8 +39,12 @@ export function billableSeconds(line: RunningLine, atS: number): number {
 
 /** What a line has used since it was last settled, at second `atS`. */
 export function accrued(line: RunningLine, atS: number): MicroUsd {
-  return costOf(line.rateMicroHour, billableSeconds(line, atS)) - line.settledMicro;
+  return costWith(line, billableSeconds(line, atS)) - line.settledMicro;
 }
+
+/** What a line has cost in all once so many seconds are billed at its present rate. Rounded down over both rates together. */
+export const costWith = (line: Pick<RunningLine, 'rateMicroHour' | 'otherRateMicroSeconds'>, seconds: number): MicroUsd =>
+  (line.rateMicroHour * BigInt(seconds) + (line.otherRateMicroSeconds ?? 0n)) / SECONDS_PER_HOUR;
 
 /** When the rental ends by what its renter asked for; null when he set no limit that can be reached. */
 export function ownDeadline(line: RunningLine): Deadline | null {
@@ -46,7 +57,7 @@ export function ownDeadline(line: RunningLine): Deadline | null {
 
 function spendLimitAt(line: RunningLine): number | null {
   if (line.maxSpendMicro === null) return null;
-  const total = secondsWithin(line.rateMicroHour, line.maxSpendMicro);
+  const total = secondsWithin(line.rateMicroHour, line.maxSpendMicro, line.otherRateMicroSeconds);
   if (total === null) return null;
   return secondAfter(line.billedThroughS, Math.max(0, total - line.billedSeconds), line.gaps);
 }

@@ -78,7 +78,7 @@ describe('a quote', () => {
     ]);
     expect(body).toMatchObject({ dph_total: '1.050000', available_usd: '10.000000', max_charge_usd: '2.100000', ends_by: 'spend_limit', image_present: true, eta_s: 3 });
     expect(new Date(body.ends_at).getTime() - world.clock.now().getTime()).toBe(7_200_000);
-    expect(body.warnings[0]).toMatch(/Every end is a destroy/);
+    expect(body.warnings[0]).toMatch(/A stop keeps/);
   });
 
   it('knows how long earlier starts took', async () => {

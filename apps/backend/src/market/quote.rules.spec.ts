@@ -32,8 +32,8 @@ it('expects what earlier starts took', () => {
   expect(etaSeconds(true, [1_200, 900, 15_000])).toBe(1.2);
 });
 
-it('says that every end is a destroy, and names basic isolation and the own machine', () => {
+it('says what is kept and what is not, and names basic isolation and the own machine', () => {
   const facts = { ownNode: true, isolation: 'basic', endsBy: 'balance' } as const;
-  expect(warningsFor(facts).join('\n')).toMatch(/Every end is a destroy[^]*balance reaches zero[^]*Isolation is basic[^]*your own machine/);
+  expect(warningsFor(facts).join('\n')).toMatch(/A stop keeps[^]*balance reaches zero[^]*Isolation is basic[^]*your own machine/);
   expect(warningsFor({ ...facts, ownNode: false, isolation: 'full', endsBy: 'run_until' })).toHaveLength(1);
 });

@@ -62,7 +62,7 @@ export interface WarningFacts {
 
 /** What a renter should know and would not guess, in words. */
 export function warningsFor(facts: WarningFacts): string[] {
-  const warnings = ['Every end is a destroy: when the rental ends for any reason, its disk is deleted. Copy results off in time.'];
+  const warnings = ['A stop keeps /workspace, and nothing else. Every other end deletes it: destroy, a limit, a program that ends. Copy results off in time.'];
   if (facts.endsBy === 'balance') warnings.push('It ends when the balance reaches zero. Set --max-spend or --hours to end it earlier.');
   if (facts.isolation === 'basic') warnings.push('Isolation is basic: a hardened container on a runtime without the newest fixes. Do not run secrets of others here.');
   if (facts.ownNode) warnings.push('This is your own machine: the price moves from your balance to your earnings.');

@@ -65,6 +65,7 @@ export class QuoteOffer {
       template: template.slug,
       disk_gb: diskGb,
       dph_total: formatUsd(rate.totalMicroHour),
+      stopped_dph: formatUsd(rate.totalMicroHour - rate.baseMicroHour),
       parts: rate.parts,
       available_usd: formatUsd(maxCharge(funds.availableMicro, null)),
       max_charge_usd: formatUsd(maxCharge(funds.availableMicro, maxSpendMicro)),

@@ -6,8 +6,9 @@ import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { Redis } from '../platform/redis.js';
 import { EndRental } from './end.js';
-import { faultOf, reasonOfDeadline, reasonOfFault } from './end.rules.js';
+import { endWords, faultOf, reasonOfDeadline, reasonOfFault } from './end.rules.js';
 import { FailStart } from './fail-start.js';
+import { Park } from './park.js';
 import { Progresses } from './progress.js';
 import { Reach } from './reach.js';
 import { Release } from './release.js';
@@ -28,6 +29,7 @@ export class RentalProgress {
     private readonly reach: Reach,
     private readonly failStart: FailStart,
     private readonly endRental: EndRental,
+    private readonly park: Park,
     private readonly release: Release,
   ) {}
 
@@ -62,6 +64,8 @@ export class RentalProgress {
       case 'exited':
       case 'failed':
         return await this.#over(rental, update);
+      case 'stopped':
+        return await this.#stopped(rental);
       case 'gone':
         return await this.#gone(rental, update);
     }
@@ -115,7 +119,21 @@ export class RentalProgress {
     if (rental.releasedAt !== null) return;
     await this.#over(rental, { ...update, state: 'exited' });
     await this.endRental.finish(rental.id, { final: true });
+    const kept = await this.db.client.rental.findFirst({ where: { id: rental.id, keepDisk: true, endTime: null } });
+    if (kept) await this.#diskLost(kept.id);
     await this.release.run(rental);
+  }
+
+  /** Its container is no more and its disk is kept. A stop that waited for the node to prove what ran waits no longer. */
+  async #stopped(rental: Rental): Promise<void> {
+    if (!rental.keepDisk || rental.status !== 'stopping') return;
+    if (rental.storedSince === null) await this.endRental.finish(rental.id, { final: true });
+    await this.park.run(rental);
+  }
+
+  async #diskLost(rentalId: string): Promise<void> {
+    await this.endRental.one(rentalId, { reason: 'disk_lost', wanted: dateOfSecond(floorSecond(this.clock.now())), fault: { code: 'disk_lost', message: endWords('disk_lost') } });
+    await this.endRental.finish(rentalId, { final: true });
   }
 }
 

@@ -88,7 +88,9 @@ export async function takeCapacity(tx: Tx, nodeId: string, share: Share): Promis
   });
 }
 
-/** Gives back what a rental held on its node: counters and devices. Call it once, in the transaction that sets `releasedAt`. */
+export const NOTHING: Share = { numGpus: 0, cpuCores: 0, ramMb: 0, diskGb: 0 };
+
+/** Gives back this share of what a rental held on its node, and its devices. Call it once for each, in the transaction that sets `parkedAt` or `releasedAt`. */
 export async function releaseCapacity(tx: Tx, rentalId: string, nodeId: string, share: Share): Promise<void> {
   await tx.hostNode.update({
     where: { id: nodeId },

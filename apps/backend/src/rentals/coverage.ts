@@ -1,21 +1,33 @@
 import { Injectable } from '@nestjs/common';
 import type { Heartbeat } from '@muster/shared-types';
-import type { Rental } from '@muster/prisma';
+import type { Prisma, Rental } from '@muster/prisma';
 import { ControlOutage } from '../agents/control-outage.js';
 import { CoveredMarks, type BeatOutcome, type InstanceKey } from '../ledger/covered-marks.js';
+import { DISK_EPOCH } from '../ledger/disk-epoch.rules.js';
 import { recomputeDeadlines } from '../ledger/deadlines.js';
 import { lockMoneyOf } from '../ledger/lock-money.js';
-import { ceilSecond, dateOfSecond, floorSecond } from '../ledger/whole-seconds.rules.js';
-import { Db, type Tx } from '../platform/db.js';
-import { newId } from '../platform/ids.js';
+import { ceilSecond, dateOfSecond } from '../ledger/whole-seconds.rules.js';
+import { Db } from '../platform/db.js';
 import { withTx } from '../platform/tx.js';
 import { coverageBetween, coverageWithoutMark, type Coverage as Verdict } from './coverage.rules.js';
 import { EndRental } from './end.js';
+import { insertGap } from './gaps.js';
 import { LastCovered } from './last-covered.js';
 import { NodeNews } from './node-news.js';
-import { noteEvent } from './rental-events.js';
 
 type Beat = NonNullable<Heartbeat['instances']>[number];
+
+/** What a heartbeat covers: a run of an instance, or a disk that is kept, and for how long it has been up without a break. */
+interface Seen {
+  key: InstanceKey;
+  upS: number;
+}
+
+/** Which rentals are billed by a key: those whose run it is, or those that cost their disk only. */
+const billedBy = (key: InstanceKey): Prisma.RentalWhereInput =>
+  key.epoch === DISK_EPOCH
+    ? { storedSince: { not: null }, status: { in: ['stopping', 'stopped', 'starting'] } }
+    : { storedSince: null, epoch: key.epoch, status: { in: ['running', 'stopping'] } };
 
 /** `last`: the moment up to which it counts as covered; `proven` only when its mark is lost: up to where that is certain. */
 interface Facts {
@@ -50,30 +62,30 @@ export class Coverage {
     const instances = heartbeat.instances ?? [];
     const keyOf = (beat: Beat): InstanceKey => ({ nodeId, rentalId: beat.rental_id, epoch: beat.epoch });
     for (const beat of instances) this.covered.note(keyOf(beat), at);
-    const up = instances.filter((beat) => beat.state === 'running' && beat.tunnel_up);
-    const keys = up.map(keyOf);
-    const outcomes = await this.marks.beat(keys, at);
+    const up = instances.filter((beat) => beat.state === 'running' && beat.tunnel_up).map((beat) => ({ key: keyOf(beat), upS: beat.up_s }));
+    const kept = instances.flatMap((beat) => (beat.disk_s === undefined ? [] : [{ key: { ...keyOf(beat), epoch: DISK_EPOCH }, upS: beat.disk_s }]));
+    const seen = [...up, ...kept];
+    const outcomes = await this.marks.beat(seen.map(({ key }) => key), at);
     for (const [index, outcome] of outcomes.entries()) {
-      const [beat, key] = [up[index], keys[index]];
-      if (!beat || !key) continue;
-      if (outcome.kind === 'covered') this.covered.note(key, at, at);
-      else await this.#look(key, beat, outcome, at);
+      const one = seen[index];
+      if (!one) continue;
+      if (outcome.kind === 'covered') this.covered.note(one.key, at, at);
+      else await this.#look(one, outcome, at);
     }
   }
 
-  async #look(key: InstanceKey, beat: Beat, outcome: BeatOutcome, at: Date): Promise<void> {
+  async #look(seen: Seen, outcome: BeatOutcome, at: Date): Promise<void> {
+    const { key } = seen;
     const name = `${key.rentalId}:${key.epoch}`;
     if (outcome.kind === 'missing' && performance.now() - (this.#unknown.get(name) ?? -Infinity) < UNKNOWN_FOR_MS) return;
-    const rental = await this.db.client.rental.findFirst({
-      where: { id: key.rentalId, nodeId: key.nodeId, epoch: key.epoch, startTime: { not: null }, endTime: null, status: { in: ['running', 'stopping'] } },
-    });
+    const rental = await this.db.client.rental.findFirst({ where: { id: key.rentalId, nodeId: key.nodeId, startTime: { not: null }, endTime: null, ...billedBy(key) } });
     if (!rental) return this.#remember(name);
     const facts = await this.#facts(key, rental.billedThrough, outcome);
     if (facts === null) return;
-    if (this.#judge(facts, beat, at).kind === 'gap') await this.#keepGap(rental, facts, beat, at);
+    if (this.#judge(facts, seen, at).kind === 'gap') await this.#keepGap(rental, facts, seen, at);
     await this.marks.advance(key, at);
     this.covered.note(key, at, at);
-    if (rental.status === 'stopping') await this.endRental.finish(rental.id);
+    if (rental.stopRequestedAt !== null) await this.endRental.finish(rental.id);
   }
 
   #remember(name: string): void {
@@ -89,20 +101,20 @@ export class Coverage {
     return last === null || billedThrough === null ? null : { last, proven: billedThrough };
   }
 
-  #judge({ last, proven }: Facts, beat: Beat, at: Date): Verdict {
+  #judge({ last, proven }: Facts, { upS }: Seen, at: Date): Verdict {
     const outages = this.outage.since(last);
-    if (proven === undefined) return coverageBetween(last, at, beat.up_s, outages);
-    return coverageWithoutMark({ proven, covered: last, beat: at, upS: beat.up_s, outages });
+    if (proven === undefined) return coverageBetween(last, at, upS, outages);
+    return coverageWithoutMark({ proven, covered: last, beat: at, upS, outages });
   }
 
   /** Judges again under the lock: another beat may have ended the same silence while this one waited. */
-  async #keepGap(rental: Rental, facts: Facts, beat: Beat, at: Date): Promise<void> {
+  async #keepGap(rental: Rental, facts: Facts, seen: Seen, at: Date): Promise<void> {
     const touched = await withTx(this.db, async (tx) => {
       await lockMoneyOf(tx, rental.renterId);
       const before = await tx.rentalGap.findFirst({ where: { rentalId: rental.id, toAt: { gt: dateOfSecond(ceilSecond(facts.last)) } }, orderBy: { toAt: 'desc' }, select: { toAt: true } });
-      const verdict = this.#judge(before ? { last: before.toAt } : facts, beat, at);
+      const verdict = this.#judge(before ? { last: before.toAt } : facts, seen, at);
       if (verdict.kind !== 'gap') return [];
-      await insertGap(tx, rental.id, verdict.from, verdict.to, causeOf(beat, verdict));
+      await insertGap(tx, rental.id, verdict.from, verdict.to, causeOf(seen, verdict));
       return await recomputeDeadlines(tx, rental.renterId, verdict.to);
     });
     this.news.tellAll(touched);
@@ -110,15 +122,4 @@ export class Coverage {
 }
 
 /** The node came back with the instance up all along: the way between was cut. Else the instance or its tunnel was. */
-const causeOf = (beat: Beat, gap: { from: Date; to: Date }): string => (beat.up_s * 1_000 >= gap.to.getTime() - gap.from.getTime() ? 'node_silent' : 'instance_down');
-
-/** Whole seconds, outwards, clear of what is settled and of gaps before it. A replay inserts nothing. */
-async function insertGap(tx: Tx, rentalId: string, from: Date, to: Date, cause: string): Promise<void> {
-  const rental = await tx.rental.findUniqueOrThrow({ where: { id: rentalId }, select: { billedThrough: true, stopRequestedAt: true } });
-  const before = await tx.rentalGap.findFirst({ where: { rentalId }, orderBy: { toAt: 'desc' }, select: { toAt: true } });
-  const fromS = Math.max(floorSecond(from), ...[rental.billedThrough, before?.toAt].filter((at) => at != null).map(ceilSecond));
-  const toS = ceilSecond(to);
-  if (toS <= fromS) return;
-  await tx.rentalGap.create({ data: { id: newId(), rentalId, fromAt: dateOfSecond(fromS), toAt: dateOfSecond(toS), cause } });
-  await noteEvent(tx, rentalId, to, 'gap', `It was out of reach for ${toS - fromS} s. This time is not charged.`);
-}
+const causeOf = ({ upS }: Seen, gap: { from: Date; to: Date }): string => (upS * 1_000 >= gap.to.getTime() - gap.from.getTime() ? 'node_silent' : 'instance_down');

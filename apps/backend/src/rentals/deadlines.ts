@@ -1,18 +1,21 @@
 import { Injectable } from '@nestjs/common';
+import type { Prisma } from '@muster/prisma';
 import { ControlOutage } from '../agents/control-outage.js';
 import { recomputeDeadlines } from '../ledger/deadlines.js';
 import { lockMoneyOf } from '../ledger/lock-money.js';
-import { openRentalsOf } from '../ledger/for-rentals.js';
+import { isBilledOn, openRentalsOf } from '../ledger/for-rentals.js';
 import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { withTx } from '../platform/tx.js';
 import { endMoment, outageBehind } from './coverage.rules.js';
 import { EndRental } from './end.js';
 import { reasonOfDeadline } from './end.rules.js';
-import { LastCovered } from './last-covered.js';
+import { coverKey, LastCovered } from './last-covered.js';
 import { NodeNews } from './node-news.js';
 import { deadlineBy } from './rental.view.js';
 
+/** Runs, or has its disk kept, and nobody has told it to end: `isBilledOn` in SQL. */
+const BILLED_ON = { endTime: null, stopRequestedAt: null, OR: [{ status: 'running' }, { storedSince: { not: null } }] } satisfies Prisma.RentalWhereInput;
 const AT_ONCE = 200;
 const SIDE_BY_SIDE = 6;
 
@@ -33,7 +36,7 @@ export class DeadlineEnder {
 
   async pass(signal?: AbortSignal): Promise<number> {
     const due = await this.db.client.rental.findMany({
-      where: { status: 'running', deadlineAt: { lte: this.clock.now() } },
+      where: { ...BILLED_ON, deadlineAt: { lte: this.clock.now() } },
       select: { id: true },
       orderBy: { deadlineAt: 'asc' },
       take: AT_ONCE,
@@ -53,8 +56,8 @@ export class DeadlineEnder {
     await this.#solveAgain(found.renterId);
     const now = this.clock.now();
     const rental = await this.db.client.rental.findUnique({ where: { id: rentalId }, include: { gaps: true } });
-    if (!rental || rental.status !== 'running' || rental.deadlineAt === null || rental.deadlineAt > now) return false;
-    const covered = await this.covered.of({ ...rental, rentalId });
+    if (!rental || !isBilledOn({ ...rental, stored: rental.storedSince !== null }) || rental.deadlineAt === null || rental.deadlineAt > now) return false;
+    const covered = await this.covered.of({ ...coverKey(rental), billedThrough: rental.billedThrough });
     const outages = this.outage.since(covered ?? rental.deadlineAt);
     // While its node may still come back and tell what it did at the deadline, that is the better witness.
     if (endMoment({ wanted: rental.deadlineAt, covered, now, outages, endedAtDeadline: false }).kind === 'wait') return false;

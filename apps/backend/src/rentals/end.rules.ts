@@ -17,6 +17,7 @@ const WORDS: Record<RentalEndReason, string> = {
   host_lost: 'The machine has been silent for too long. Its silence was not charged.',
   instance_exited: 'The program in the container ended.',
   disk_overrun: 'The container filled the disk of the machine outside /workspace.',
+  disk_lost: 'The machine no longer has its disk.',
   start_failed: 'It could not be started. Nothing was charged.',
 };
 
@@ -36,6 +37,7 @@ const FAULT_WORDS: Record<InstanceFault['code'], string> = {
   port_not_answering: 'Nothing answered on the port that the template promises.',
   disk_full: 'The disk of the machine is full.',
   root_disk_overrun: 'The container filled the disk of the machine outside /workspace.',
+  disk_lost: 'The machine no longer has its disk.',
   engine_down: 'The container engine of the machine did not answer.',
   gpu_unavailable: 'A GPU of the machine is not available.',
   tunnel_failed: 'The tunnel to the machine could not be opened.',

@@ -29,7 +29,7 @@ function instancesOf(rentals: readonly Rental[], master: MasterKey, now: Date): 
 }
 
 function absentEntry(rental: Rental): AbsentEntry {
-  return { rental_id: rental.id, epoch: rental.epoch, reason: rental.endReason ?? rental.status, grace_s: STOP_GRACE_S, keep_disk: false };
+  return { rental_id: rental.id, epoch: rental.epoch, reason: rental.endReason ?? rental.status, grace_s: STOP_GRACE_S, keep_disk: rental.keepDisk };
 }
 
 function instanceSpec(rental: Rental, master: MasterKey, now: Date): InstanceSpec {
@@ -50,6 +50,7 @@ function instanceSpec(rental: Rental, master: MasterKey, now: Date): InstanceSpe
     onstart: spec.onstart,
     registry_auth: null,
     lease_s: LEASE_S,
+    ...(rental.status === 'starting' && rental.storedSince !== null ? { disk_kept: true } : {}),
     remaining_s: rental.deadlineAt === null ? null : Math.max(0, (rental.deadlineAt.getTime() - now.getTime()) / 1_000),
   };
 }

@@ -2,10 +2,18 @@ import { Injectable } from '@nestjs/common';
 import { COVERED_GAP_S } from '@muster/shared-types';
 import { ControlOutage } from '../agents/control-outage.js';
 import { CoveredMarks, type InstanceKey } from '../ledger/covered-marks.js';
+import { DISK_EPOCH } from '../ledger/disk-epoch.rules.js';
 import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { Redis } from '../platform/redis.js';
 import { coveredWithoutMark } from './coverage.rules.js';
+
+/** What covers a rental at present: the run of its instance, or, once it is billed for its disk only, that disk. */
+export const coverKey = (rental: { id: string; nodeId: string; epoch: number; storedSince: Date | null }): InstanceKey => ({
+  nodeId: rental.nodeId,
+  rentalId: rental.id,
+  epoch: rental.storedSince === null ? rental.epoch : DISK_EPOCH,
+});
 
 const SWEEP_FIRST_AT = 10_000;
 

@@ -43,7 +43,7 @@ describe('a rental', () => {
     const view = await world.view(renter, id);
     const started = world.clock.now().getTime();
     expect(new Date(view.start_time ?? 0).getTime()).toBe(Math.ceil(started / 1_000) * 1_000);
-    expect(view).toMatchObject({ status: 'running', phase: null, actions: ['destroy', 'ssh', 'logs'] });
+    expect(view).toMatchObject({ status: 'running', phase: null, actions: ['stop', 'destroy', 'ssh', 'logs'] });
     expect(view.phase_ms['total']).toBe(20_400);
     await world.pass(600, [id]);
     const destroyed = await world.destroy(renter, id);
@@ -95,7 +95,7 @@ describe('a rental', () => {
       return seen.status === 'running' ? seen : undefined;
     }, { what: 'running', deadlineMs: 30_000 });
     expect(refused).toBe(3);
-    expect(view).toMatchObject({ actions: ['destroy', 'logs'], connection: { ssh: null, jupyter: null } });
+    expect(view).toMatchObject({ actions: ['stop', 'destroy', 'logs'], connection: { ssh: null, jupyter: null } });
     server.close();
     await world.destroy(renter, body.id);
   });

@@ -2,12 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
 import { bumpGeneration } from '../fleet/generation.js';
 import { CoveredMarks } from '../ledger/covered-marks.js';
+import { DISK_EPOCH } from '../ledger/disk-epoch.rules.js';
 import { Clock } from '../platform/clock.js';
 import { Db, type Tx } from '../platform/db.js';
 import { Redis } from '../platform/redis.js';
 import { withTx } from '../platform/tx.js';
 import { releasePorts } from '../tunnels/ports.js';
-import { lockNode, releaseCapacity } from './claim.store.js';
+import { lockNode, NOTHING, releaseCapacity } from './claim.store.js';
 import { NodeNews } from './node-news.js';
 import { noteEvent } from './rental-events.js';
 import { isTerminal, nextStatus } from './rental.rules.js';
@@ -28,7 +29,7 @@ export class Release {
   async run(rental: { id: string; nodeId: string; epoch: number }): Promise<boolean> {
     const released = await withTx(this.db, (tx) => this.#release(tx, rental));
     if (!released) return false;
-    if (this.redis.client.status === 'ready') await this.marks.drop({ ...rental, rentalId: rental.id });
+    if (this.redis.client.status === 'ready') await this.marks.drop([rental.epoch, DISK_EPOCH].map((epoch) => ({ nodeId: rental.nodeId, rentalId: rental.id, epoch })));
     this.news.tell(rental.nodeId, { ports: true });
     return true;
   }
@@ -41,7 +42,7 @@ export class Release {
     const status = isTerminal(rental.status) ? rental.status : nextStatus(rental.status, 'gone');
     if (status === null || rental.endTime === null) return false;
     await tx.rental.update({ where: { id }, data: { status, releasedAt: now, phase: null, updatedAt: now, version: { increment: 1 } } });
-    await releaseCapacity(tx, id, nodeId, rental);
+    await releaseCapacity(tx, id, nodeId, rental.parkedAt === null ? rental : { ...NOTHING, diskGb: rental.diskGb });
     await releasePorts(tx, id, new Date(now.getTime() + this.config.portRestS * 1_000));
     await noteEvent(tx, id, now, 'released', 'The machine reported the container and its disk gone.');
     await bumpGeneration(tx, nodeId);

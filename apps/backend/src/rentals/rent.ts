@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { fail, formatUsd, makeProblem, MIN_PREPAID_MINUTES, ok, parseUsd, ProblemError, type MicroUsd, type OperationInput, type operations, type RentalView, type Result } from '@muster/shared-types';
+import { fail, formatUsd, makeProblem, ok, parseUsd, ProblemError, type OperationInput, type operations, type RentalView, type Result } from '@muster/shared-types';
 import { Prisma, type Template } from '@muster/prisma';
 import { Config } from '../config.js';
 import { bumpGeneration } from '../fleet/generation.js';
 import { pricingOf } from '../fleet/pricing.rules.js';
-import { fundsOf } from '../ledger/balance.js';
 import { lockUsers } from '../ledger/for-rentals.js';
 import { rateOf, unitPrices, type Rate } from '../ledger/pricing.rules.js';
 import { defaultDiskGb, parseOfferId, shapeById, type OfferShape } from '../market/offer.rules.js';
@@ -18,6 +17,7 @@ import { emitEvent } from '../platform/outbox.js';
 import type { SaveAnswer } from '../platform/request-state.js';
 import { withTx } from '../platform/tx.js';
 import { claimPorts } from '../tunnels/ports.js';
+import { affords } from './affords.js';
 import { claimGpus, lockNode, takeCapacity, type ClaimedGpu, type LockedNode } from './claim.store.js';
 import { cleanEnv } from './env.rules.js';
 import { NodeNews } from './node-news.js';
@@ -150,19 +150,6 @@ async function lockOffer(tx: Tx, offerId: string): Promise<{ node: LockedNode; s
 const priceChanged = (rate: Rate): ReturnType<typeof fail> =>
   fail('price_changed', { facts: { dph_total: formatUsd(rate.totalMicroHour) }, hint: 'Ask for a quote again' });
 
-/** The balance must carry ten minutes of everything that runs or starts, and of the new one. */
-async function affords(tx: Tx, userId: string, rateMicroHour: MicroUsd, now: Date): Promise<Result<void>> {
-  const funds = await fundsOf(tx, userId, now);
-  const starting = await tx.rental.aggregate({ where: { renterId: userId, status: { in: ['pending', 'starting'] } }, _sum: { rateMicroHour: true } });
-  const burn = funds.burnMicroHour + (starting._sum.rateMicroHour ?? 0n) + rateMicroHour;
-  const needed = (burn * BigInt(MIN_PREPAID_MINUTES) + 59n) / 60n;
-  if (funds.availableMicro >= needed) return ok(undefined);
-  return fail('insufficient_funds', {
-    detail: `To rent this, $${formatUsd(needed)} must be available: ${MIN_PREPAID_MINUTES} minutes of everything you run`,
-    facts: { available_usd: formatUsd(funds.availableMicro > 0n ? funds.availableMicro : 0n), needed_usd: formatUsd(needed) },
-  });
-}
-
 function newRental(userId: string, body: Body, prepared: Prepared, bargain: Bargain, sealedSecrets: Uint8Array<ArrayBuffer>): Prisma.RentalUncheckedCreateInput {
   const { shape, rate, diskGb, node } = bargain;
   return {
@@ -174,6 +161,7 @@ function newRental(userId: string, body: Body, prepared: Prepared, bargain: Barg
     phaseSince: prepared.now,
     costPerHour: formatUsd(rate.totalMicroHour),
     rateMicroHour: rate.totalMicroHour,
+    storageMicroHour: rate.totalMicroHour - rate.baseMicroHour,
     priceParts: rate.parts,
     offerId: shape.id,
     templateSlug: prepared.template.slug,

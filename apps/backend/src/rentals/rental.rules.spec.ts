@@ -2,7 +2,7 @@ import { RentalStatus } from '@muster/shared-types';
 import { describe, expect, it } from 'vitest';
 import { actionsOf, isLaterPhase, isTerminal, nextStatus, statusesFor, transitions, type RentalEvent } from './rental.rules.js';
 
-const EVENTS: RentalEvent[] = ['taken', 'progressed', 'reached', 'stop', 'fail', 'gone', 'given_up', 'lose'];
+const EVENTS: RentalEvent[] = ['taken', 'progressed', 'reached', 'stop', 'start', 'parked', 'end', 'fail', 'gone', 'given_up', 'lose'];
 
 describe('rental states', () => {
   it.each(RentalStatus.options)('%s: every event leads where the drawing says or nowhere', (status) => {
@@ -12,15 +12,15 @@ describe('rental states', () => {
       if (next !== null) expect(statusesFor(event)).toContain(status);
     }
   });
-  it('reaches every state but `stopped`, and ends from everywhere', () => {
+  it('reaches every state, and ends from everywhere', () => {
     const reachable = new Set<RentalStatus>(['pending']);
     for (const status of reachable) Object.values(transitions[status]).forEach((next) => reachable.add(next));
-    expect([...reachable].sort()).toEqual(['ended', 'failed', 'lost', 'pending', 'running', 'starting', 'stopping']);
+    expect([...reachable].sort()).toEqual(['ended', 'failed', 'lost', 'pending', 'running', 'starting', 'stopped', 'stopping']);
   });
-  it('can only fail before it ran and only be lost after', () => {
+  it('can only fail before it ran and only be lost while it runs', () => {
     expect(statusesFor('fail')).toEqual(['pending', 'starting']);
     expect(statusesFor('lose')).toEqual(['running']);
-    expect(statusesFor('stop')).toEqual(['pending', 'starting', 'running']);
+    expect(statusesFor('end')).toEqual(['pending', 'starting', 'running', 'stopping', 'stopped']);
   });
 });
 
@@ -28,6 +28,10 @@ describe('actions', () => {
   it.each(RentalStatus.options)('%s: destroy exactly when it is not final', (status) => {
     expect(actionsOf(status, true).includes('destroy')).toBe(!isTerminal(status));
     expect(actionsOf(status, false)).not.toContain('ssh');
+  });
+  it('stops only what runs, and starts only what is stopped', () => {
+    expect(RentalStatus.options.filter((status) => actionsOf(status, true).includes('stop'))).toEqual(['running']);
+    expect(RentalStatus.options.filter((status) => actionsOf(status, true).includes('start'))).toEqual(statusesFor('start'));
   });
   it('has ssh only while it runs', () => {
     expect(RentalStatus.options.filter((status) => actionsOf(status, true).includes('ssh'))).toEqual(['running']);

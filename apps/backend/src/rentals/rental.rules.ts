@@ -1,23 +1,27 @@
 import type { RentalAction, RentalPhase, RentalStatus } from '@muster/shared-types';
 
 /**
- *   pending ──taken──▶ starting ──reached──▶ running ──stop──▶ stopping ──gone──▶ ended
- *      │                  │ (queued → pulling → creating        ▲   │
- *      │                  │  → tunnelling → probing)            │   └─given_up (the node is silent)─▶ ended
- *      ├──────stop────────┴──stop───────────────────────────────┘
- *      └─────fail─────────┴──fail──▶ failed          running ──lose──▶ lost
+ *   pending ──taken──▶ starting ──reached──▶ running ──stop, end──▶ stopping ──gone──▶ ended
+ *      │                  ▲ │ (queued → pulling → creating            ▲ │ │  │
+ *      │                  │ │  → tunnelling → probing)                │ │ │  └─given_up (the node is silent)─▶ ended
+ *      │                  │ │                                         │ │ └─parked─▶ stopped
+ *      ├──────end─────────┼─┴──end, stop (again, and it failed)───────┘ │              │ │
+ *      │                  └───────────────────start─────────────────────┼──────────────┘ │
+ *      │                                                                └──────end───────┘
+ *      └─────fail─────────▶ failed (the first start only)        running ──lose──▶ lost
  *
- * `failed` never ran and costs nothing. Ended, failed and lost are final for the renter; the claim on the machine is
- * freed by another fact alone: the node reported the container gone (`releasedAt`).
+ * `stop` keeps the disk, `end` does not. `failed` never ran and costs nothing. Ended, failed and lost are final for the
+ * renter. What a rental holds of its machine is freed by other facts alone: the node reported the container gone and the
+ * disk kept (`parkedAt`: GPUs, CPU, RAM), or nothing left at all (`releasedAt`).
  */
-export type RentalEvent = 'taken' | 'progressed' | 'reached' | 'stop' | 'fail' | 'gone' | 'given_up' | 'lose';
+export type RentalEvent = 'taken' | 'progressed' | 'reached' | 'stop' | 'start' | 'parked' | 'end' | 'fail' | 'gone' | 'given_up' | 'lose';
 
 export const transitions: Record<RentalStatus, Partial<Record<RentalEvent, RentalStatus>>> = {
-  pending: { taken: 'starting', fail: 'failed', stop: 'stopping' },
-  starting: { taken: 'starting', progressed: 'starting', reached: 'running', fail: 'failed', stop: 'stopping' },
-  running: { stop: 'stopping', lose: 'lost' },
-  stopping: { gone: 'ended', given_up: 'ended' },
-  stopped: {},
+  pending: { taken: 'starting', fail: 'failed', end: 'stopping' },
+  starting: { taken: 'starting', progressed: 'starting', reached: 'running', fail: 'failed', stop: 'stopping', end: 'stopping' },
+  running: { stop: 'stopping', end: 'stopping', lose: 'lost' },
+  stopping: { gone: 'ended', given_up: 'ended', parked: 'stopped', end: 'stopping' },
+  stopped: { start: 'starting', end: 'stopping' },
   ended: {},
   failed: {},
   lost: {},
@@ -42,13 +46,14 @@ export const WANTED: readonly RentalStatus[] = ['pending', 'starting', 'running'
 export function actionsOf(status: RentalStatus, ssh: boolean): RentalAction[] {
   switch (status) {
     case 'pending':
-    case 'stopped':
       return ['destroy'];
+    case 'stopped':
+      return ['start', 'destroy'];
     case 'starting':
     case 'stopping':
       return ['destroy', 'logs'];
     case 'running':
-      return ssh ? ['destroy', 'ssh', 'logs'] : ['destroy', 'logs'];
+      return ssh ? ['stop', 'destroy', 'ssh', 'logs'] : ['stop', 'destroy', 'logs'];
     case 'ended':
     case 'failed':
     case 'lost':

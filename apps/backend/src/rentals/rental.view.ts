@@ -1,8 +1,9 @@
 import { formatUsd, PricePart, RentalEndReason, RentalPhase, type ConnectionInfo, type RentalView, type MicroUsd } from '@muster/shared-types';
 import { z } from 'zod';
+import { ratesOf } from '../ledger/for-rentals.js';
 import { ceilSecond, floorSecond } from '../ledger/whole-seconds.rules.js';
 import { accrued, ownDeadline, type DeadlineBy, type RunningLine } from '../ledger/zero-at.rules.js';
-import { actionsOf } from './rental.rules.js';
+import { actionsOf, LIVE } from './rental.rules.js';
 import { RentalConnection, RentalSpec, type RentalSecrets } from './rental-spec.js';
 import type { ViewRental } from './rentals.store.js';
 
@@ -70,9 +71,12 @@ const knownHost = (host: string, port: number): string => (port === 22 ? host : 
 function billingOf(rental: ViewRental, now: Date): RentalView['billing'] {
   return {
     dph_total: formatUsd(rental.rateMicroHour),
+    stopped_dph: formatUsd(rental.storageMicroHour),
     parts: Parts.parse(rental.priceParts),
     settled_usd: formatUsd(rental.settledMicro),
     billed_seconds: Number(rental.billedSeconds),
+    stored_seconds: Number(rental.storedSeconds),
+    stored_since: iso(rental.storedSince),
     billed_through: iso(rental.billedThrough),
     cost_usd: formatUsd(costNow(rental, now)),
     max_spend_usd: rental.maxSpendMicro === null ? null : formatUsd(rental.maxSpendMicro),
@@ -95,9 +99,8 @@ export function lineOf(rental: Omit<ViewRental, 'node'>): RunningLine | null {
   if (rental.billedThrough === null) return null;
   return {
     rentalId: rental.id,
-    rateMicroHour: rental.rateMicroHour,
+    ...ratesOf({ ...rental, stored: rental.storedSince !== null }),
     billedThroughS: floorSecond(rental.billedThrough),
-    billedSeconds: Number(rental.billedSeconds),
     settledMicro: rental.settledMicro,
     gaps: rental.gaps.map((gap) => ({ fromS: floorSecond(gap.fromAt), toS: ceilSecond(gap.toAt) })),
     runUntilS: rental.runUntil && floorSecond(rental.runUntil),
@@ -114,7 +117,13 @@ export function deadlineBy(rental: Omit<ViewRental, 'node'>): DeadlineBy | null 
 }
 
 function warningsOf(rental: ViewRental): string[] {
-  if (!['pending', 'starting', 'running'].includes(rental.status)) return [];
+  if (!LIVE.includes(rental.status)) return [];
   const own = rental.node.ownerId === rental.renterId ? ['This is your own machine: the price moves from your balance to your earnings.'] : [];
-  return ['Every end is a destroy: when the rental ends for any reason, its disk is deleted.', ...own];
+  return [...KEPT_WORDS[rental.keepDisk ? 'stopped' : 'running'], ...own];
 }
+
+/** What is kept, and until when, in words. */
+const KEPT_WORDS = {
+  running: ['Stop keeps /workspace and nothing else; destroy, and every end that is not a stop, deletes it.'],
+  stopped: ['/workspace is kept on its machine and billed; everything else in the container is gone. Another renter may take its place there: start then waits.'],
+} as const;

@@ -8,6 +8,8 @@ import { DestroyRental } from './destroy.js';
 import { Rent } from './rent.js';
 import { RentalLogs } from './rental-logs.js';
 import { eventsPage } from './rental-events.js';
+import { StartRental } from './start.js';
+import { StopRental } from './stop.js';
 import { RentalViews } from './views.js';
 
 @Controller()
@@ -16,6 +18,8 @@ export class RentalsController {
     private readonly db: Db,
     private readonly rent: Rent,
     private readonly views: RentalViews,
+    private readonly stop: StopRental,
+    private readonly start: StartRental,
     private readonly destroy: DestroyRental,
     private readonly logs: RentalLogs,
   ) {}
@@ -56,6 +60,20 @@ export class RentalsController {
   @Operation(operations.getRentalLogs)
   async getRentalLogs(@Who() who: Principal, @Input() { params, query }: OperationInput<typeof operations.getRentalLogs>): Promise<OperationOutput<typeof operations.getRentalLogs>> {
     return unwrap(await this.logs.tail(userOf(who).userId, params.rental_id, query.tail_lines));
+  }
+
+  @Operation(operations.stopRental)
+  async stopRental(@Who() who: Principal, @Input() { params }: OperationInput<typeof operations.stopRental>): Promise<OperationOutput<typeof operations.stopRental>> {
+    return unwrap(await this.stop.run(userOf(who), params.rental_id));
+  }
+
+  @Operation(operations.startRental)
+  async startRental(
+    @Who() who: Principal,
+    @Input() { params }: OperationInput<typeof operations.startRental>,
+    @Answer() saveAnswer: SaveAnswer,
+  ): Promise<OperationOutput<typeof operations.startRental>> {
+    return unwrap(await this.start.run({ userId: userOf(who).userId, rentalId: params.rental_id, saveAnswer }));
   }
 
   @Operation(operations.destroyRental)

@@ -62,7 +62,7 @@ export class StartsAndStops {
   }
 
   async #stops(now: Date): Promise<void> {
-    const unpaid = await this.db.client.rental.findMany({ where: { status: 'stopping', endTime: null }, select: { id: true, stopRequestedAt: true }, take: AT_ONCE });
+    const unpaid = await this.db.client.rental.findMany({ where: { status: 'stopping', endTime: null, stopRequestedAt: { not: null } }, select: { id: true, stopRequestedAt: true }, take: AT_ONCE });
     for (const { id, stopRequestedAt } of unpaid) {
       await this.endRental.finish(id, { final: stopRequestedAt !== null && stopRequestedAt < secondsBefore(now, FINISH_S) && !this.outage.inGrace(now) });
     }

@@ -104,6 +104,7 @@ function quoteWords(io: Io, quote: Quote): string {
   const lines = facts(io, [
     ['machine', `${machineOf(offer)} on ${offer.node_name}: ${offer.cpu_cores} vCPU, ${gib(offer.cpu_ram_mb)} RAM, ${quote.disk_gb} GB disk`],
     ['rate', `${io.paint.bold(`${usd(quote.dph_total)}/h`)}  ${io.paint.dim(parts)}`],
+    ['stopped', `${usd(quote.stopped_dph)}/h: a stop keeps /workspace (${quote.disk_gb} GB) and nothing else`],
     ['at most', `you cannot be charged more than ${io.paint.bold(usd(quote.max_charge_usd))}`],
     ['ends', `${when(quote.ends_at)}, in ${duration(secondsUntil(quote.ends_at, Date.now()))} (${quote.ends_by.replace('_', ' ')})`],
     ['starts in', `about ${duration(Math.ceil(quote.eta_s))}${quote.image_present ? '' : ', the image has to be fetched first'}`],

@@ -15,6 +15,7 @@ const END_WORDS: Record<NonNullable<RentalView['end_reason']>, string> = {
   host_lost: 'the host was silent for too long',
   instance_exited: 'the instance ended by itself',
   disk_overrun: 'it filled the disk outside /workspace',
+  disk_lost: 'the host no longer has its disk',
   start_failed: 'it could not be started; it cost nothing',
 };
 
@@ -31,13 +32,14 @@ export function rentalFacts(io: Io, rental: RentalView, nowMs: number): string {
     ...(rental.fault ? ([['reason', `${rental.fault.message} ${io.paint.dim(rental.fault.code)}`]] as const) : []),
     ['machine', `${rental.node_name}: ${rental.num_gpus > 0 ? `${rental.num_gpus}× ${rental.gpu_name}, ` : ''}${rental.cpu_cores} vCPU, ${gib(rental.ram_mb)} RAM, ${rental.disk_gb} GB disk`],
     ['image', rental.image],
-    ['rate', `${usd(billing.dph_total)}/h`],
+    ['rate', billing.stored_since ? `${usd(billing.stopped_dph)}/h for its disk, since ${when(billing.stored_since)}; ${usd(billing.dph_total)}/h while it runs` : `${usd(billing.dph_total)}/h (${usd(billing.stopped_dph)}/h while stopped)`],
     ['cost', `${usd(billing.cost_usd)}${billing.max_spend_usd ? ` of at most ${usd(billing.max_spend_usd)}` : ''}`],
     ...(billing.deadline_at && !rental.end_time && billing.deadline_by
-      ? ([['ends', `${when(billing.deadline_at)}, in ${duration(secondsUntil(billing.deadline_at, nowMs))}, ${DEADLINE_WORDS[billing.deadline_by]}`]] as const)
+      ? ([[billing.stored_since ? 'disk goes' : 'ends', `${when(billing.deadline_at)}, in ${duration(secondsUntil(billing.deadline_at, nowMs))}, ${DEADLINE_WORDS[billing.deadline_by]}`]] as const)
       : []),
     ['rented', when(rental.created_at)],
-    ...(rental.start_time ? ([['running since', when(rental.start_time)]] as const) : []),
+    ...(rental.start_time ? ([['first ran', when(rental.start_time)]] as const) : []),
+    ...(billing.stored_since || billing.stored_seconds > 0 ? ([['settled', `${duration(billing.billed_seconds)} running, ${duration(billing.stored_seconds)} stopped`]] as const) : []),
     ...(rental.end_time ? ([['ended', when(rental.end_time)]] as const) : []),
     ...(Object.keys(rental.phase_ms).length > 0 ? ([['phases', phaseWords(rental.phase_ms)]] as const) : []),
     ...(rental.connection ? ([['ports', Object.entries(rental.connection.ports).map(([inside, outside]) => `${inside} → ${rental.connection?.host}:${outside}`).join(', ')]] as const) : []),
@@ -61,6 +63,6 @@ export function connectWords(io: Io, rental: RentalView, number: number): string
     lines.push(['plain ssh', `muster ssh-config && ssh muster-${number}`]);
   }
   if (connection.jupyter) lines.push(['jupyter', `muster open ${number} jupyter`]);
-  lines.push(['end it', `muster destroy ${number}`]);
+  lines.push(['stop it', `muster stop ${number}`], ['end it', `muster destroy ${number}`]);
   return facts(io, lines.map(([name, command]) => [name, io.paint.bold(command)] as const));
 }

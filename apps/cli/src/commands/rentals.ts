@@ -69,13 +69,19 @@ async function ls({ io, config }: CliContext, { all }: { all?: boolean }): Promi
         stateWord(io, rental.status),
         rental.num_gpus > 0 ? `${rental.num_gpus}× ${rental.gpu_name}` : `${rental.cpu_cores} vCPU`,
         rental.node_name,
-        usd(rental.billing.dph_total).slice(1),
+        usd(rental.billing.stored_since ? rental.billing.stopped_dph : rental.billing.dph_total).slice(1),
         usd(rental.billing.cost_usd),
-        rental.start_time ? duration(((rental.end_time ? Date.parse(rental.end_time) : now) - Date.parse(rental.start_time)) / 1000) : '–',
+        rental.start_time ? duration(ranS(rental, now)) : '–',
         rental.status === 'starting' ? (rental.phase ?? '') : (rental.fault?.message ?? endWords(rental)),
       ]),
     ),
   );
+}
+
+/** Seconds at the whole rate: what is settled, and for one that runs what has come since. */
+function ranS({ status, billing }: RentalView, nowMs: number): number {
+  const since = status === 'running' && billing.billed_through ? (nowMs - Date.parse(billing.billed_through)) / 1000 : 0;
+  return billing.billed_seconds + Math.max(0, since);
 }
 
 async function show(context: CliContext, typed: string): Promise<void> {

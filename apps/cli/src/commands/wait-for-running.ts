@@ -20,13 +20,14 @@ export async function waitForRunning(io: Io, client: MarketClient, rental: Renta
       return now;
     }
     if (now.status !== 'pending' && now.status !== 'starting') throw failed(now);
-    if (performance.now() - startedMs > PATIENCE_MS) throw new CliError(`${rentalName(now)} is still ${now.phase ?? now.status}.`, EXIT.timedOut, 'It costs nothing before it runs. Look again with: muster show 1');
+    if (performance.now() - startedMs > PATIENCE_MS) throw new CliError(`${rentalName(now)} is still ${now.phase ?? now.status}.`, EXIT.timedOut, rental.billing.stored_since ? 'Only its disk is charged before it runs. Look again with: muster show 1' : 'It costs nothing before it runs. Look again with: muster show 1');
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
 function failed(rental: RentalView): CliError {
   const why = rental.fault?.message ?? endWords(rental);
+  if (rental.billing.stored_since && rental.end_reason === null) return new CliError(`${rentalName(rental)} did not start: ${why}`, EXIT.failed, 'Its disk is kept. Try again with: muster start 1');
   const cost = rental.status === 'failed' ? ' It cost nothing.' : '';
   return new CliError(`${rentalName(rental)} did not start: ${why}${cost}`, rental.end_reason === 'destroyed' ? EXIT.refused : EXIT.failed, 'Try another offer: muster search');
 }

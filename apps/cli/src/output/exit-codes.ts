@@ -35,6 +35,7 @@ const NEXT_STEPS: Partial<Record<ProblemCode, string>> = {
   session_expired: 'Make a new API key, or start the market here again with: muster up',
   scope_missing: 'Make a key with that scope: muster keys create --scope NAME',
   insufficient_funds: 'See what is left with: muster balance',
+  no_capacity: 'Try again later, or destroy it and rent elsewhere: muster search',
   offer_gone: 'See what is free now with: muster search',
   price_changed: 'See the present price with: muster search',
   ssh_key_required: 'Name one with: --ssh-key FILE.pub',

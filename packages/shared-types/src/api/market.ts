@@ -82,6 +82,17 @@ export const marketOperations = {
     query: z.object({ tail_lines: z.coerce.number().int().min(1).max(5000).default(200) }),
     status: 200, response: z.object({ text: z.string(), truncated: z.boolean() }), problems: ['not_found', 'action_not_allowed', 'node_unreachable'],
   }),
+  stopRental: operation({
+    method: 'POST', path: '/api/v1/rentals/{rental_id}/stop', tag: 'rentals', summary: 'Stop it: /workspace is kept and billed, all else is freed',
+    auth: { kind: 'user', scope: 'rent' }, owner: 'rental', params: rentalParams,
+    status: 200, response: RentalView, problems: ['not_found', 'action_not_allowed'],
+  }),
+  startRental: operation({
+    method: 'POST', path: '/api/v1/rentals/{rental_id}/start', tag: 'rentals', summary: 'Start a stopped one again on its machine, at its price', idempotent: true,
+    auth: { kind: 'user', scope: 'rent' }, owner: 'rental', params: rentalParams,
+    status: 200, response: RentalView,
+    problems: ['not_found', 'action_not_allowed', 'no_capacity', 'node_unreachable', 'node_not_ready', 'insufficient_funds', 'idempotency_conflict', 'idempotency_in_flight'],
+  }),
   destroyRental: operation({
     method: 'DELETE', path: '/api/v1/rentals/{rental_id}', tag: 'rentals', summary: 'End it for good; its disk is deleted',
     auth: { kind: 'user', scope: 'rent' }, owner: 'rental', params: rentalParams,

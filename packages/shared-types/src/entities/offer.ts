@@ -74,6 +74,8 @@ export const Quote = z
     template: z.string(),
     disk_gb: z.number().int(),
     dph_total: UsdString,
+    /** $ per hour while it is stopped: its disk alone. */
+    stopped_dph: UsdString,
     parts: z.array(PricePart),
     available_usd: UsdString,
     max_charge_usd: UsdString,

@@ -4,7 +4,7 @@ import { PullProgress } from '../events/agent.js';
 import { Timestamp, UsdString, Uuid } from '../units.js';
 import { OfferId, PricePart } from './offer.js';
 
-export const RentalAction = z.enum(['destroy', 'ssh', 'logs']);
+export const RentalAction = z.enum(['stop', 'start', 'destroy', 'ssh', 'logs']);
 export type RentalAction = z.infer<typeof RentalAction>;
 
 /** How to get in. `known_hosts` is the one line that lets `StrictHostKeyChecking=yes` succeed. */
@@ -19,19 +19,26 @@ export const ConnectionInfo = z
   .meta({ id: 'ConnectionInfo' });
 export type ConnectionInfo = z.infer<typeof ConnectionInfo>;
 
-/** The running line: cost(t) = settled_usd + floor(rate × covered seconds since billed_through). */
+/** The line it is on: cost(t) = settled_usd + floor(rate × covered seconds since billed_through); the rate is `dph_total` while it runs, `stopped_dph` while `stored_since` is set. */
 export const Billing = z
   .object({
     dph_total: UsdString,
     parts: z.array(PricePart),
+    /** $ per hour while it is stopped: its disk alone. */
+    stopped_dph: UsdString,
     settled_usd: UsdString,
+    /** At `dph_total`. */
     billed_seconds: z.number().int(),
+    /** At `stopped_dph`. */
+    stored_seconds: z.number().int(),
+    /** Since when it is billed for its disk only; null while it runs. */
+    stored_since: Timestamp.nullable(),
     billed_through: Timestamp.nullable(),
     /** Settled plus what has been used since; computed for this answer. */
     cost_usd: UsdString,
     max_spend_usd: UsdString.nullable(),
     run_until: Timestamp.nullable(),
-    /** When the market will end it, and why. */
+    /** When the market will end it, and why; of a stopped one, when its disk is deleted. */
     deadline_at: Timestamp.nullable(),
     deadline_by: z.enum(['balance', 'spend_limit', 'run_until']).nullable(),
   })
@@ -50,7 +57,7 @@ export const RentalView = z
     status: RentalStatus,
     phase: RentalPhase.nullable(),
     progress: PullProgress.nullable(),
-    /** Milliseconds per finished phase, `total` from rent to running. */
+    /** Milliseconds per finished phase of its last start, `total` from rent (or start) to running. */
     phase_ms: z.record(z.string(), z.number()),
     num_gpus: z.number().int(),
     gpu_name: z.string().nullable(),
@@ -61,7 +68,7 @@ export const RentalView = z
     start_time: Timestamp.nullable(),
     end_time: Timestamp.nullable(),
     end_reason: RentalEndReason.nullable(),
-    /** Why it failed or ended, in words for a person; null when all is well. */
+    /** Why it failed, ended, or was stopped without being told to, in words for a person; null when all is well. */
     fault: Fault.nullable(),
     connection: ConnectionInfo.nullable(),
     billing: Billing,

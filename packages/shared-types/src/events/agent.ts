@@ -15,8 +15,8 @@ export const AGENT_NAMESPACE = '/agent';
 /** Sent without an ack, with a `Problem`, before the server ends a socket: `superseded`, a revoked key, a failed proof. */
 export const PROBLEM_EVENT = 'problem';
 
-/** What an instance does, as the agent sees it in Docker. */
-export const InstanceState = z.enum(['queued', 'pulling', 'creating', 'tunnelling', 'running', 'stopping', 'exited', 'gone', 'failed']);
+/** What an instance does, as the agent sees it in Docker. `stopped`: its container is no more, its disk is kept. `gone`: neither is there. */
+export const InstanceState = z.enum(['queued', 'pulling', 'creating', 'tunnelling', 'running', 'stopping', 'stopped', 'exited', 'gone', 'failed']);
 export type InstanceState = z.infer<typeof InstanceState>;
 
 /** Why an instance failed or ended, as a code plus words for a person. */
@@ -30,6 +30,7 @@ export const InstanceFault = z.object({
     'port_not_answering',
     'disk_full',
     'root_disk_overrun',
+    'disk_lost',
     'engine_down',
     'gpu_unavailable',
     'tunnel_failed',
@@ -100,6 +101,11 @@ export const InstanceBeat = z.object({
   tunnel_up: z.boolean(),
   /** Seconds, on the host's monotonic clock, for which the instance has been running with its tunnel up without a break. */
   up_s: z.number().nonnegative(),
+  /**
+   * Seconds, on the same clock, for which the agent has seen its disk here without a break. Sent where the market ordered that a
+   * disk be kept: stopped, stopping, or on its way back. Its storage is billed by it.
+   */
+  disk_s: z.number().nonnegative().optional(),
   cpu_percent: z.number().nullish(),
   ram_used_mb: z.number().nullish(),
   disk_used_mb: z.number().nullish(),
@@ -182,13 +188,18 @@ export const InstanceSpec = z.object({
   registry_auth: z.object({ username: z.string(), password: z.string(), server: z.string().optional() }).nullable(),
   lease_s: z.number().int().positive(),
   remaining_s: z.number().nonnegative().nullable(),
+  /** Starts again on the disk that it left here: without that disk it fails (`disk_lost`), it never gets an empty one. */
+  disk_kept: z.boolean().optional(),
 });
 export type InstanceSpec = z.infer<typeof InstanceSpec>;
 
 export const StartInstance = InstanceSpec.extend({ generation: z.number().int().nonnegative() });
 export type StartInstance = z.infer<typeof StartInstance>;
 
-/** An explicit order to remove. The only thing that ever deletes a container. */
+/**
+ * An explicit order to remove. The only thing that ever deletes a container or a disk. With `keep_disk` the instance is stopped:
+ * the agent keeps the disk, and the order, until the market starts the rental again or orders its disk away too.
+ */
 export const AbsentEntry = z.object({
   rental_id: Uuid,
   /** Comes back in the `gone` report. */
@@ -226,7 +237,10 @@ export const DrainNode = z.object({
 
 export const PullProgress = z.object({ current_bytes: z.number(), total_bytes: z.number(), layers_done: z.number().int(), layers: z.number().int() });
 
-/** One instance changed. `state: gone` releases the claim: the container, its mounts and its disk are no more. */
+/**
+ * One instance changed. `state: gone` releases the claim: the container, its mounts and its disk are no more. `stopped` releases
+ * all of it but the disk.
+ */
 export const InstanceUpdate = z.object({
   rental_id: Uuid,
   epoch: z.number().int().nonnegative(),
