@@ -1,6 +1,7 @@
 import { type Heartbeat, HOST_SHUTDOWN, type InstanceBeat, type InstanceSpec, type Inventory, type NodeStatus } from '@muster/shared-types';
 import { bootId, bootSeconds } from './boot-clock.js';
 import { enginePaths } from './docker/engine-paths.js';
+import { Execs } from './exec/execs.js';
 import { sameFacts } from './inventory/inventory.rules.js';
 import { Connection } from './link/connection.js';
 import { sayGoodbye } from './link/goodbye.js';
@@ -35,6 +36,7 @@ export class Agent {
   private readonly heartbeats: Heartbeats;
   private readonly reports: Reports;
   private readonly loop: Loop;
+  private readonly execs: Execs;
   private readonly tunnels: Tunnels;
   private readonly sampler: Sampler;
   private readonly imported: Promise<void>;
@@ -56,6 +58,7 @@ export class Agent {
     this.sampler = sampler({ poolPath: enginePaths(engine.config).pool, gpus: () => machine.gpus.latest(), bridge: config.bridge });
     this.reports = new Reports(() => this.connection, log);
     this.imported = this.importImages();
+    this.execs = new Execs({ engine, isWanted: (rentalId) => store.doc.instances[rentalId] !== undefined, post: (frame) => this.connection.post('exec_data', frame), log });
     this.loop = new Loop({
       engine,
       tunnels: this.tunnels,
@@ -67,6 +70,7 @@ export class Agent {
       log,
       onPass: (observed, traces) => {
         this.reports.offer(updatesOf(store.doc, observed, traces));
+        this.execs.endUnwanted();
         store.forgetGone((rentalId) => this.reports.hasToldGone(rentalId));
       },
     });
@@ -74,11 +78,14 @@ export class Agent {
       backendUrl: config.backendUrl,
       hostApiKey: config.hostApiKey,
       nodeId: node.node_id,
-      handlers: serverHandlers({ identity, nodeId: node.node_id, agentVersion: AGENT_VERSION, store, loop: this.loop, engine, tunnels: this.tunnels, tasks: () => this.tasks, log, challengedBy: () => this.connection.challengedBy }),
+      handlers: serverHandlers({ identity, nodeId: node.node_id, agentVersion: AGENT_VERSION, store, loop: this.loop, engine, tunnels: this.tunnels, tasks: () => this.tasks, execs: this.execs, log, challengedBy: () => this.connection.challengedBy }),
       log,
       onConnect: () => this.heartbeats.start(),
       onProven: () => this.proven(),
-      onDisconnect: () => this.heartbeats.stop(),
+      onDisconnect: () => {
+        this.heartbeats.stop();
+        this.execs.endAll();
+      },
     });
     this.heartbeats = new Heartbeats({
       connection: this.connection,
@@ -111,6 +118,7 @@ export class Agent {
       if (config.stopEngine) await this.untilNothingIsLeft();
     }
     this.connection.close();
+    this.execs.endAll();
     await this.loop.stop();
     gpus.stop();
     this.sampler.stop();

@@ -5,6 +5,7 @@ import { FleetModule } from './fleet/fleet.module.js';
 import { IdentityModule } from './identity/identity.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { LedgerModule } from './ledger/ledger.module.js';
+import { LiveModule } from './live/live.module.js';
 import { MarketModule } from './market/market.module.js';
 import { PlatformModule } from './platform/platform.module.js';
 import { RentalsModule } from './rentals/rentals.module.js';
@@ -13,6 +14,6 @@ import { TelemetryModule } from './telemetry/telemetry.module.js';
 import { TunnelsModule } from './tunnels/tunnels.module.js';
 
 @Module({
-  imports: [PlatformModule, StorageModule, TelemetryModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule, AuditModule, JobsModule],
+  imports: [PlatformModule, StorageModule, TelemetryModule, IdentityModule, FleetModule, AgentsModule, TunnelsModule, MarketModule, RentalsModule, LedgerModule, AuditModule, JobsModule, LiveModule],
 })
 export class AppModule {}

@@ -21,6 +21,11 @@ const roles = z
   .transform((text) => text.split(',').map((role) => role.trim()).filter((role) => role !== ''))
   .pipe(z.array(z.enum(ROLES, `must be a comma-separated list of ${ROLES.join(', ')}`)).min(1));
 
+const origins = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()).filter((origin) => origin !== ''))
+  .pipe(z.array(z.url({ protocol: /^https?$/, error: 'must be a comma-separated list of origins' }).transform((url) => new URL(url).origin)).min(1));
+
 const Environment = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a Postgres URL' }),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a Redis URL' }),
@@ -32,6 +37,7 @@ const Environment = z.object({
     .default('127.0.0.1'),
   MUSTER_PORT: port.default(DEFAULT_PORTS.api),
   MUSTER_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).transform((url) => url.replace(/\/+$/, '')).optional(),
+  MUSTER_WEB_ORIGINS: origins.default([`http://localhost:${DEFAULT_PORTS.web}`, `http://127.0.0.1:${DEFAULT_PORTS.web}`]),
   MUSTER_MASTER_KEY: masterKey,
   MUSTER_GATE_SECRET: z.string().min(32, 'must have at least 32 characters'),
   MUSTER_ROLES: roles.default([...ROLES]),
@@ -75,6 +81,7 @@ const EXAMPLES: Record<EnvironmentName, string> = {
   MUSTER_HOST: '127.0.0.1',
   MUSTER_PORT: '8080',
   MUSTER_PUBLIC_URL: 'http://127.0.0.1:8080',
+  MUSTER_WEB_ORIGINS: 'http://localhost:3000',
   MUSTER_MASTER_KEY: 'the output of: openssl rand -hex 32',
   MUSTER_GATE_SECRET: 'the output of: openssl rand -hex 32',
   MUSTER_ROLES: 'api,gateway,scheduler,settler',
@@ -143,6 +150,8 @@ export class Config {
   readonly port: number;
   /** Without a trailing slash; `iss` and `azp` of our own sessions. */
   readonly publicUrl: string;
+  /** Pages of these origins may open the live socket. */
+  readonly webOrigins: readonly string[];
   readonly masterKey: Uint8Array;
   readonly gateSecret: string;
   readonly roles: readonly ServerRole[];
@@ -167,6 +176,7 @@ export class Config {
     this.host = env.MUSTER_HOST;
     this.port = env.MUSTER_PORT;
     this.publicUrl = env.MUSTER_PUBLIC_URL ?? `http://${env.MUSTER_HOST === '::1' ? '[::1]' : env.MUSTER_HOST}:${env.MUSTER_PORT}`;
+    this.webOrigins = env.MUSTER_WEB_ORIGINS;
     this.masterKey = env.MUSTER_MASTER_KEY;
     this.gateSecret = env.MUSTER_GATE_SECRET;
     this.roles = env.MUSTER_ROLES;

@@ -1,1 +1,3 @@
 export * from './client.js';
+export * from './exec.js';
+export * from './live.js';

@@ -17,10 +17,11 @@ import { StatsReader } from './instance-stats.js';
 import { hasGvisor } from './job-runtime.js';
 import { ensureNetwork } from './network.js';
 import { probe } from './probe.js';
+import type { CommandWish, RunningCommand } from './running-command.js';
 import { readRootUsage } from './root-usage.js';
 import { EngineSupervisor } from './supervisor.js';
 import { requireTools } from './tools.js';
-import type { DiskUse, Engine, EngineConfig, EngineEvent, EngineFacts, EngineResult, EngineStep, InstanceStats, JobHost, LocalImage, ObservedInstance, PullOptions, RootUse } from './types.js';
+import type { DiskUse, Engine, EngineConfig, EngineEvent, EngineFacts, EngineResult, EngineStep, InstanceStats, JobHost, LocalImage, LogText, ObservedInstance, PullOptions, RootUse } from './types.js';
 
 export { cleanEngine };
 
@@ -185,8 +186,12 @@ class LocalEngine implements Engine {
     return this.instances.remove(rentalId, options.keepDisk);
   }
 
-  logs(rentalId: string, tailLines: number): Promise<{ text: string; truncated: boolean }> {
-    return this.instances.logs(rentalId, tailLines);
+  logs(rentalId: string, tailLines: number, after?: string): Promise<LogText> {
+    return this.instances.logs(rentalId, tailLines, after);
+  }
+
+  command(rentalId: string, wish: CommandWish): Promise<EngineResult<RunningCommand>> {
+    return this.instances.command(rentalId, wish);
   }
 
   exec(rentalId: string, command: readonly string[], timeoutMs = 30_000): Promise<EngineResult<{ exitCode: number; output: string }>> {

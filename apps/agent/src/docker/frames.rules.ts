@@ -1,3 +1,5 @@
+export type OutputName = 'stdout' | 'stderr';
+
 /**
  * Takes Docker's multiplexed stream apart: 8 bytes of header (stream, three zeros, length big-endian), then the bytes.
  * Pure but for its carry-over; the two streams are one log.
@@ -5,10 +7,16 @@
 export class FrameReader {
   private header = Buffer.alloc(0);
   private left = 0;
+  private stream: OutputName = 'stdout';
 
   /** Payload bytes found in this chunk, in order. */
   read(chunk: Buffer): Buffer[] {
-    const found: Buffer[] = [];
+    return this.outputs(chunk).map(({ bytes }) => bytes);
+  }
+
+  /** The same, each part with the stream that it came on. */
+  outputs(chunk: Buffer): { stream: OutputName; bytes: Buffer }[] {
+    const found: { stream: OutputName; bytes: Buffer }[] = [];
     let rest = chunk;
     while (rest.length > 0) {
       if (this.left === 0) {
@@ -18,7 +26,7 @@ export class FrameReader {
       const part = rest.subarray(0, this.left);
       this.left -= part.length;
       rest = rest.subarray(part.length);
-      found.push(part);
+      found.push({ stream: this.stream, bytes: part });
     }
     return found;
   }
@@ -28,6 +36,7 @@ export class FrameReader {
     this.header = Buffer.concat([this.header, chunk.subarray(0, missing)]);
     if (this.header.length === 8) {
       this.left = this.header.readUInt32BE(4);
+      this.stream = this.header[0] === 2 ? 'stderr' : 'stdout';
       this.header = Buffer.alloc(0);
     }
     return chunk.subarray(missing);

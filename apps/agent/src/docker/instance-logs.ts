@@ -1,7 +1,8 @@
-import { appendFile, readFile, rename, rm, stat } from 'node:fs/promises';
+import { appendFile, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { FrameReader, tailLines } from './frames.rules.js';
+import { type LogPlace, wholeCharacters } from './log-cursor.rules.js';
 
 const FILE_BYTES = 2 ** 20;
 const BURST_BYTES = 4 * 2 ** 20;
@@ -48,6 +49,22 @@ export class InstanceLogs {
     return boundedTail(parts.join(''), lines);
   }
 
+  /**
+   * What was written since `place`, or everything that is kept. A file is known by its number on the disk, so a place stays
+   * good over the turn of the files and over a new agent; behind two turns there is a gap.
+   */
+  async after(rentalId: string, place?: LogPlace): Promise<{ text: string; place: LogPlace; gap: boolean }> {
+    const [older, newer] = await Promise.all([readKept(`${this.file(rentalId)}.1`), readKept(this.file(rentalId))]);
+    const end = newer ?? older ?? { ino: 0, bytes: Buffer.alloc(0) };
+    const files = [older, newer].filter((file) => file !== undefined);
+    const at = place === undefined ? -1 : files.findIndex((file) => file.ino === place.ino && file.bytes.length >= place.offset);
+    const rest = files.slice(Math.max(0, at)).map((file, index) => (at >= 0 && index === 0 ? file.bytes.subarray(place?.offset) : file.bytes));
+    const gap = place !== undefined && place.ino !== 0 && at < 0 && files.length > 0;
+    const fresh = Buffer.concat(rest);
+    const whole = wholeCharacters(fresh);
+    return { text: fresh.subarray(0, whole).toString('utf8'), place: { ino: end.ino, offset: end.bytes.length - (fresh.length - whole) }, gap };
+  }
+
   async forget(rentalId: string): Promise<void> {
     for (const part of [this.file(rentalId), `${this.file(rentalId)}.1`]) await rm(part, { force: true });
   }
@@ -79,6 +96,17 @@ export class InstanceLogs {
     const size = await stat(file).then((found) => found.size, () => 0);
     if (size + bytes.length > FILE_BYTES) await rename(file, `${file}.1`).catch(() => undefined);
     await appendFile(file, bytes.subarray(-FILE_BYTES), { mode: 0o600 });
+  }
+}
+
+async function readKept(path: string): Promise<{ ino: number; bytes: Buffer } | undefined> {
+  const file = await open(path).catch(() => undefined);
+  if (!file) return undefined;
+  try {
+    const { ino } = await file.stat();
+    return { ino, bytes: await file.readFile() };
+  } finally {
+    await file.close();
   }
 }
 

@@ -10,13 +10,15 @@ import { hostNameservers, type Firewall } from './firewall.js';
 import { boundedTail, type InstanceLogs } from './instance-logs.js';
 import { isolatePorts } from './host-network.js';
 import type { Images } from './images.js';
-import { readContainerFile } from './container-file.js';
+import { NO_OWN_LOG, ownLogAfter } from './own-log.js';
+import { readLogCursor, writeLogCursor } from './log-cursor.rules.js';
+import { startCommand, type CommandWish, type RunningCommand } from './running-command.js';
 import { runInside } from './exec.js';
 import { instanceArchive, ONSTART_COMMAND } from './instance-files.js';
 import { containerName, EPOCH_LABEL, NODE_LABEL, ONSTART_LABEL, RENTAL_LABEL, SPEC_LABEL, GPUS_LABEL } from './labels.js';
 import { listMounts } from './mounts.js';
 import { endOrphans } from './orphans.js';
-import type { ContainerState, EngineConfig, EngineResult, EngineStep, ObservedInstance } from './types.js';
+import type { ContainerState, EngineConfig, EngineResult, EngineStep, LogText, ObservedInstance } from './types.js';
 
 export interface InstanceTools {
   config: EngineConfig;
@@ -244,15 +246,19 @@ export class Instances {
     return caught(async () => runInside(this.tools.docker.getContainer((await this.mustFind(rentalId)).Id), command, timeoutMs));
   }
 
+  command(rentalId: string, wish: CommandWish): Promise<EngineResult<RunningCommand>> {
+    return caught(async () => startCommand(this.tools.docker.getContainer((await this.mustFind(rentalId)).Id), wish));
+  }
+
   /** Captured output; for images that write their own log (`/var/log/<name>.log`), that one too. */
-  async logs(rentalId: string, lines: number): Promise<{ text: string; truncated: boolean }> {
-    const captured = await this.tools.logs.read(rentalId, lines);
+  async logs(rentalId: string, lines: number, after?: string): Promise<LogText> {
+    const from = readLogCursor(after);
+    const captured = await this.tools.logs.after(rentalId, from?.captured);
     const info = await this.find(rentalId).catch(() => null);
-    const name = info?.Config.Labels['muster.image.name'];
-    if (!info || name === undefined || !/^[a-z0-9._-]+$/.test(name)) return captured;
-    const own = await readContainerFile(this.tools.docker.getContainer(info.Id), `/var/log/${name}.log`).catch(() => '');
-    const joined = boundedTail(captured.text + own, lines);
-    return { text: joined.text, truncated: joined.truncated || captured.truncated };
+    const own = info ? await ownLogAfter(this.tools.docker, info, from?.own) : NO_OWN_LOG;
+    const joined = boundedTail(captured.text + own.text, lines);
+    const cursor = writeLogCursor({ captured: captured.place, own: own.place });
+    return { text: joined.text, truncated: joined.truncated, cursor, gap: from !== undefined && (captured.gap || own.gap || joined.truncated) };
   }
 
   async exitFault(rentalId: string): Promise<InstanceFault | null> {

@@ -4,7 +4,8 @@ import { cleanEngine } from './clean.js';
 import { Disks } from './disks.js';
 import { enginePaths } from './engine-paths.js';
 import { fault } from './faults.js';
-import type { DiskUse, Engine, EngineConfig, EngineEvent, EngineFacts, EngineResult, EngineStep, InstanceStats, JobHost, LocalImage, ObservedInstance, PullOptions, RootUse } from './types.js';
+import type { CommandWish, RunningCommand } from './running-command.js';
+import type { DiskUse, Engine, EngineConfig, EngineEvent, EngineFacts, EngineResult, EngineStep, InstanceStats, JobHost, LocalImage, LogText, ObservedInstance, PullOptions, RootUse } from './types.js';
 
 const FIRST_PAUSE_MS = 500;
 const LAST_PAUSE_MS = 10_000;
@@ -78,7 +79,8 @@ export class LateEngine implements Engine {
   remove = async (rentalId: string, options: { keepDisk: boolean }): Promise<EngineStep> => this.real?.remove(rentalId, options) ?? down();
   exec = async (rentalId: string, command: readonly string[], timeoutMs?: number): Promise<EngineResult<{ exitCode: number; output: string }>> => this.real?.exec(rentalId, command, timeoutMs) ?? down();
 
-  logs = async (rentalId: string, tailLines: number): Promise<{ text: string; truncated: boolean }> => this.real?.logs(rentalId, tailLines) ?? { text: '', truncated: false };
+  command = async (rentalId: string, wish: CommandWish): Promise<EngineResult<RunningCommand>> => this.real?.command(rentalId, wish) ?? down();
+  logs = async (rentalId: string, tailLines: number, after?: string): Promise<LogText> => this.real?.logs(rentalId, tailLines, after) ?? { text: '', truncated: false, cursor: after ?? '', gap: false };
   probePort = async (rentalId: string, port: number, options?: { banner?: string; timeoutMs?: number }): Promise<boolean> => this.real?.probePort(rentalId, port, options) ?? false;
   exitFault = async (instance: ObservedInstance): Promise<InstanceFault | null> => this.real?.exitFault(instance) ?? null;
   ensureFirewall = async (): Promise<boolean> => this.real?.ensureFirewall() ?? false;

@@ -1,5 +1,6 @@
 import type { InstanceFault, InstanceSpec, InstanceUpdate } from '@muster/shared-types';
 import type Docker from 'dockerode';
+import type { CommandWish, RunningCommand } from './running-command.js';
 
 /** Bytes and layers of a running pull. */
 export type PullProgress = NonNullable<InstanceUpdate['progress']>;
@@ -70,6 +71,17 @@ export interface PullOptions {
   maxBytes?: number;
   signal?: AbortSignal;
   onProgress?: (progress: PullProgress) => void;
+}
+
+/** What an instance printed. */
+export interface LogText {
+  text: string;
+  /** There is more before it. */
+  truncated: boolean;
+  /** The place behind it, to ask from. */
+  cursor: string;
+  /** Something between `after` and this text is no longer kept. */
+  gap: boolean;
 }
 
 export interface InstanceStats {
@@ -175,10 +187,12 @@ export interface Engine {
   stop(rentalId: string, graceS: number): Promise<EngineStep>;
   /** Kills and removes the container, unmounts its disk and, unless kept, deletes it. */
   remove(rentalId: string, options: { keepDisk: boolean }): Promise<EngineStep>;
-  /** Output of the container's command, newest last; bounded at 2 MiB. */
-  logs(rentalId: string, tailLines: number): Promise<{ text: string; truncated: boolean }>;
+  /** Output of the container's command, newest last; bounded at 2 MiB. With `after`, only what came since that place. */
+  logs(rentalId: string, tailLines: number, after?: string): Promise<LogText>;
   /** Runs a command inside and waits for it. */
   exec(rentalId: string, command: readonly string[], timeoutMs?: number): Promise<EngineResult<{ exitCode: number; output: string }>>;
+  /** Starts a command inside and hands over its streams. */
+  command(rentalId: string, wish: CommandWish): Promise<EngineResult<RunningCommand>>;
   /** Something inside answers on the port of the bridge address with at least one byte or stays open (`banner` wants bytes starting so). */
   probePort(rentalId: string, port: number, options?: { banner?: string; timeoutMs?: number }): Promise<boolean>;
   /** Why an exited instance ended, in words; null when it runs. */

@@ -19,7 +19,7 @@ const never = async (): Promise<never> => Promise.reject(new Error('not asked in
 const ok = async () => ({ ok: true as const });
 const handlers: ServerHandlers = { challenge: never, desired_state: never, start_instance: never, stop_instance: never, run_tasks: async () => ({ ok: true }) as const,
   cancel_tasks: async () => ({ ok: true }) as const,
-  drain_node: ok, tunnel_token: ok, log_request: never };
+  drain_node: ok, tunnel_token: ok, log_request: never, exec_open: ok, exec_data: ok, exec_resize: ok };
 
 type OnConnection = (count: number, send: (name: string, payload: unknown) => void, answer: (name: string, ack: () => unknown) => void) => void;
 

@@ -88,6 +88,11 @@ export class Connection {
     return agentMessages[name].ack.parse(answer) as AckOf<K>;
   }
 
+  /** Sends without waiting for an answer; nothing while there is no connection. */
+  post<K extends FromAgent>(name: K, payload: z.input<(typeof agentMessages)[K]['payload']>): void {
+    if (this.socket.connected) this.socket.emit(name, payload);
+  }
+
   /**
    * After an unanswered heartbeat: a connection over which nothing has come for longer than that is dead, whatever TCP
    * and its own pings still hope, and after a cut of the network a new one is there sooner.

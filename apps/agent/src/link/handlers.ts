@@ -2,6 +2,7 @@ import { type InstanceSpec, makeProblem } from '@muster/shared-types';
 import type { Logger } from 'pino';
 import { bootId, bootSeconds } from '../boot-clock.js';
 import type { Engine } from '../docker/types.js';
+import type { Execs } from '../exec/execs.js';
 import type { NodeIdentity } from '../identity.js';
 import type { DesiredStore } from '../loop/desired-store.js';
 import { type DesiredDoc, foreignOrder, type Merge, mergeDesiredState, mergeDrain, mergeStart, mergeStop, type Moment } from '../loop/desired.rules.js';
@@ -9,6 +10,7 @@ import type { Loop } from '../loop/loop.js';
 import type { Tasks } from '../tasks/tasks.js';
 import type { Tunnels } from '../tunnel/types.js';
 import type { ServerHandlers } from './connection.js';
+import { logsOf } from './log-follow.js';
 
 export interface HandlerParts {
   identity: NodeIdentity;
@@ -20,6 +22,7 @@ export interface HandlerParts {
   tunnels: Tunnels;
   /** Null while the agent starts. */
   tasks: () => Tasks | null;
+  execs: Execs;
   log: Logger;
   /** The market that challenged the connection; null before it has. */
   challengedBy: () => string | null;
@@ -75,9 +78,28 @@ export function serverHandlers(parts: HandlerParts): ServerHandlers {
     },
     run_tasks: ({ executions }) => withTasks((tasks) => tasks.accept(executions)),
     cancel_tasks: (message) => withTasks((tasks) => tasks.cancel(message)),
-    log_request: async ({ rental_id, tail_lines }) => {
-      const { text, truncated } = await parts.engine.logs(rental_id, tail_lines);
-      return { ok: true, text: text.slice(-1_000_000), truncated };
+    log_request: (request) => logsOf(parts.engine, request),
+    ...execHandlers(parts),
+  };
+}
+
+/** Commands of people; of the market that this node belongs to. */
+function execHandlers(parts: HandlerParts): Pick<ServerHandlers, 'exec_open' | 'exec_data' | 'exec_resize'> {
+  const { execs } = parts;
+  return {
+    exec_open: async (open) => {
+      const foreign = foreignOrder(parts.store.doc, parts.challengedBy());
+      if (foreign?.kind === 'refused') return { ok: false, problem: makeProblem('stale_message', { detail: foreign.reason }) };
+      const opened = await execs.open(open);
+      return opened.ok ? OK : opened;
+    },
+    exec_data: async (frame) => {
+      execs.received(frame);
+      return OK;
+    },
+    exec_resize: async (size) => {
+      execs.resize(size);
+      return OK;
     },
   };
 }

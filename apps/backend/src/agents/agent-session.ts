@@ -5,6 +5,9 @@ import { Bucket } from './message.rules.js';
 /** A busy agent with eight instances sends a few messages a second; pulls report often for a while. */
 const BURST = 300;
 const PER_SECOND = 60;
+/** Output of commands, counted apart so that it never takes the place of a heartbeat: 32 MiB/s at most. */
+const EXEC_BURST = 2_000;
+const EXEC_PER_SECOND = 1_000;
 /** Larger messages are answered `payload_too_large`. Inventory, the largest, stays below a tenth of it. */
 export const MAX_MESSAGE_CHARS = 512 * 1024;
 
@@ -26,6 +29,7 @@ export class AgentSession {
   /** Newest generation that this replica knows for the proven node. */
   generation = 0n;
   readonly bucket: Bucket;
+  readonly execBucket: Bucket;
   /** Messages that change state are handled one after the other, in the order of arrival. */
   queue: Promise<unknown> = Promise.resolve();
   /** Last desired state sent, when it orders nothing: the same one is sent again while the generation stands still. */
@@ -47,6 +51,7 @@ export class AgentSession {
     nowMs: number,
   ) {
     this.bucket = new Bucket(BURST, PER_SECOND, nowMs);
+    this.execBucket = new Bucket(EXEC_BURST, EXEC_PER_SECOND, nowMs);
     socket.conn.on('packet', (packet: { data?: unknown }) => {
       if (typeof packet.data === 'string' && packet.data.length > MAX_MESSAGE_CHARS) this.#bigFrames += 1;
     });

@@ -85,6 +85,12 @@ export class AgentSockets implements OnModuleInit {
     else this.namespace.to(room(nodeId)).emit(name, payload);
   }
 
+  /** Like `send`, without asking whether it was taken: for streams, whose two ends notice by themselves. */
+  post<K extends FromServer>(nodeId: string, name: K, payload: Payload<K>): void {
+    const target = this.#proven.get(nodeId)?.socket ?? this.namespace.to(room(nodeId));
+    target.emit(name, payload);
+  }
+
   /** Sends; an agent that does not take the message is noted in the log. */
   sendTo<K extends FromServer>(session: AgentSession, name: K, payload: Payload<K>): void {
     void this.ask(session, name, payload, ACK_TIMEOUT_MS).then((answer) => {

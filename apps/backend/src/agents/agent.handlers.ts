@@ -4,11 +4,13 @@ import { applyInventory } from '../fleet/apply-inventory.js';
 import { Heartbeats } from '../fleet/heartbeats.js';
 import { Presence } from '../fleet/presence.js';
 import { NodeTasks } from '../jobs/node-tasks.js';
+import { AgentNews } from '../live/agent-news.js';
 import { Db } from '../platform/db.js';
 import { withTx } from '../platform/tx.js';
 import { RentalProgress } from '../rentals/advance.js';
 import { EndRental } from '../rentals/end.js';
 import type { AgentSession, Proof } from './agent-session.js';
+import { NodeStreams } from './node-streams.js';
 
 type Nack = { ok: false; problem: Problem };
 /** A message without a handler does not compile. Handlers of messages that need a proof get it. */
@@ -26,19 +28,24 @@ export class Handlers {
     private readonly progress: RentalProgress,
     private readonly endRental: EndRental,
     private readonly tasks: NodeTasks,
+    private readonly streams: NodeStreams,
+    private readonly news: AgentNews,
   ) {}
 
   readonly all: AgentHandlers = {
     heartbeat: async (session, payload) => {
       const node = await this.#beatingNode(session, payload.node_id);
       if (!node.ok) return node;
+      if (node.value.proven) this.news.heartbeat(payload.node_id, payload);
       return this.heartbeats.beat({ heartbeat: payload, generation: node.value.generation, proven: node.value.proven, via: 'socket' });
     },
     inventory: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.#inventory(nodeId, payload.inventory)),
     instance_update: async (session, payload) => {
       if (!session.proof) return fail('not_proven');
       const applied = await this.progress.applyInstanceUpdate(session.proof.nodeId, payload);
-      return applied.ok ? OK : applied;
+      if (!applied.ok) return applied;
+      this.news.instance(payload);
+      return OK;
     },
     task_update: async (session, payload) => {
       if (!session.proof) return fail('not_proven');
@@ -49,6 +56,11 @@ export class Handlers {
       if (session.proof?.nodeId !== payload.node_id) return fail('not_found', { detail: 'This socket speaks for another node' });
       const taken = await this.tasks.results(payload.node_id, payload);
       return taken.ok ? { ok: true, outcomes: taken.value } : taken;
+    },
+    exec_data: (session, payload) => {
+      if (!session.proof) return Promise.resolve(fail('not_proven'));
+      this.streams.received(session.proof.nodeId, payload);
+      return Promise.resolve(OK);
     },
     goodbye: (session, payload) => this.#ofOwnNode(session, payload.node_id, ({ nodeId }) => this.#goodbye(nodeId, payload.reason)),
   };

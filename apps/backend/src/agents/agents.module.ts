@@ -10,6 +10,7 @@ import { ControlOutage } from './control-outage.js';
 import { DesiredStates } from './desired-state.js';
 import { Dispatch } from './dispatch.gateway.js';
 import { NodePush } from './node-push.js';
+import { NodeStreams } from './node-streams.js';
 import { Prove } from './prove.js';
 import { SocketModule } from './socket.module.js';
 import { Upkeep } from './upkeep.js';
@@ -18,7 +19,7 @@ import { Upkeep } from './upkeep.js';
 @Global()
 @Module({
   imports: [IdentityModule, SocketModule],
-  providers: [AgentEntry, AgentGateway, AgentSockets, ClusterId, Connects, ControlOutage, DesiredStates, Dispatch, Handlers, NodePush, Prove, Upkeep],
-  exports: [ClusterId, ControlOutage, NodePush],
+  providers: [AgentEntry, AgentGateway, AgentSockets, ClusterId, Connects, ControlOutage, DesiredStates, Dispatch, Handlers, NodePush, NodeStreams, Prove, Upkeep],
+  exports: [ClusterId, ControlOutage, NodePush, NodeStreams],
 })
 export class AgentsModule {}

@@ -4,7 +4,7 @@ import { isDatabaseDown } from '../platform/db-errors.js';
 import { Redis } from '../platform/redis.js';
 import { Handlers, type AgentHandlers } from './agent.handlers.js';
 import { MAX_MESSAGE_CHARS, type AgentSession } from './agent-session.js';
-import { AGENT_EVENTS, readMessage } from './message.rules.js';
+import { AGENT_EVENTS, readMessage, type Bucket } from './message.rules.js';
 
 type Answer = { ok: boolean };
 type Nack = { ok: false; problem: Problem };
@@ -33,19 +33,19 @@ export class Dispatch {
   async #receive(session: AgentSession, name: FromAgent, args: readonly unknown[]): Promise<void> {
     const { data, ack } = readMessage(name, args);
     const run = (): Promise<Answer> => this.#answer(session, name, data).catch((error: unknown) => this.#mapped(session, name, error));
-    // A heartbeat overtakes; everything else keeps its order.
-    const answer = name === 'heartbeat' ? run() : (session.queue = session.queue.then(run));
+    // A heartbeat overtakes, and frames of streams (which are in order among themselves: their handler waits for nothing).
+    const answer = name === 'heartbeat' || name === 'exec_data' ? run() : (session.queue = session.queue.then(run));
     ack?.(await answer);
   }
 
   #unknown(session: AgentSession, name: string, args: readonly unknown[]): void {
     const { data, ack } = readMessage(name, args);
-    const refused = this.#refusal(session, data);
+    const refused = this.#refusal(session, data, session.bucket);
     ack?.(refused ?? fail('unknown_event', { detail: name.slice(0, 100) }));
   }
 
   async #answer<K extends FromAgent>(session: AgentSession, name: K, data: unknown): Promise<Answer> {
-    const refused = this.#refusal(session, data);
+    const refused = this.#refusal(session, data, name === 'exec_data' ? session.execBucket : session.bucket);
     if (refused) return refused;
     if (agentMessages[name].proven && !session.proof) return fail('not_proven');
     const parsed = agentMessages[name].payload.safeParse(data);
@@ -53,9 +53,9 @@ export class Dispatch {
     return this.#handlers[name](session, parsed.data as Payload<K>);
   }
 
-  #refusal(session: AgentSession, data: unknown): Nack | undefined {
+  #refusal(session: AgentSession, data: unknown, bucket: Bucket): Nack | undefined {
     if (session.superseded) return fail('superseded');
-    if (!session.bucket.take(performance.now())) return fail('rate_limited');
+    if (!bucket.take(performance.now())) return fail('rate_limited');
     if (session.isTooLarge(data)) return fail('payload_too_large', { detail: `A message may have ${MAX_MESSAGE_CHARS} characters` });
     return undefined;
   }

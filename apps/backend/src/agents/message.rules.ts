@@ -1,7 +1,7 @@
 import { agentMessages, type FromAgent } from '@muster/shared-types';
 
 export const AGENT_EVENTS = (Object.keys(agentMessages) as (keyof typeof agentMessages)[]).filter(
-  (name): name is FromAgent => agentMessages[name].direction === 'agent_to_server',
+  (name): name is FromAgent => agentMessages[name].direction !== 'server_to_agent',
 );
 
 export type AckFn = (answer: unknown) => void;

@@ -4,7 +4,7 @@ import { AgentSockets } from './agent-sockets.js';
 import { DesiredStates } from './desired-state.js';
 
 /** What can be asked of a node and answered by it. */
-type Request = 'log_request';
+type Request = 'log_request' | 'exec_open';
 
 /**
  * Tells a node of a change, after its commit, on whichever replica its socket is. Nobody waits for the agent. At most

@@ -59,7 +59,7 @@ export class RentalsController {
 
   @Operation(operations.getRentalLogs)
   async getRentalLogs(@Who() who: Principal, @Input() { params, query }: OperationInput<typeof operations.getRentalLogs>): Promise<OperationOutput<typeof operations.getRentalLogs>> {
-    return unwrap(await this.logs.tail(userOf(who).userId, params.rental_id, query.tail_lines));
+    return unwrap(await this.logs.tail(userOf(who).userId, params.rental_id, query));
   }
 
   @Operation(operations.stopRental)

@@ -3,6 +3,7 @@ import { Offer, Quote, QuoteRequest } from '../entities/offer.js';
 import { ConnectionInfo, RentalEventView, RentalView, TemplateView } from '../entities/rental.js';
 import { BalanceView, StatementLine } from '../entities/account.js';
 import { UsdString, Uuid } from '../units.js';
+import { LOG_WAIT_MS, LogCursor } from '../events/agent.js';
 import { QUERY_LIMITS } from '../query/parse.js';
 import { operation, pageOf, pageQuery } from './operation.js';
 
@@ -79,8 +80,17 @@ export const marketOperations = {
   getRentalLogs: operation({
     method: 'GET', path: '/api/v1/rentals/{rental_id}/logs', tag: 'rentals', summary: 'The last lines the instance printed',
     auth: { kind: 'user', scope: 'read' }, owner: 'rental', params: rentalParams,
-    query: z.object({ tail_lines: z.coerce.number().int().min(1).max(5000).default(200) }),
-    status: 200, response: z.object({ text: z.string(), truncated: z.boolean() }), problems: ['not_found', 'action_not_allowed', 'node_unreachable'],
+    query: z.object({
+      tail_lines: z.coerce.number().int().min(1).max(5000).default(200),
+      /** The `cursor` of an earlier answer: only what came since then. */
+      after: LogCursor.optional(),
+      /** With `after`: how long to wait for something to come. */
+      wait_s: z.coerce.number().int().min(0).max(LOG_WAIT_MS / 1_000).default(0),
+    }),
+    status: 200,
+    /** `cursor`: for the next call; null when the machine's agent is too old to follow. `gap`: something before this text was lost. */
+    response: z.object({ text: z.string(), truncated: z.boolean(), cursor: LogCursor.nullable().default(null), gap: z.boolean().default(false) }),
+    problems: ['not_found', 'action_not_allowed', 'node_unreachable'],
   }),
   stopRental: operation({
     method: 'POST', path: '/api/v1/rentals/{rental_id}/stop', tag: 'rentals', summary: 'Stop it: /workspace is kept and billed, all else is freed',

@@ -2,6 +2,7 @@ import { blobOperations } from './blobs.js';
 import { fleetOperations } from './fleet.js';
 import { identityOperations } from './identity.js';
 import { jobOperations } from './jobs.js';
+import { liveOperations } from './live.js';
 import { ledgerOperations, marketOperations } from './market.js';
 import { systemOperations } from './system.js';
 import { telemetryOperations } from './telemetry.js';
@@ -16,6 +17,7 @@ export const operations = {
   ...jobOperations,
   ...blobOperations,
   ...telemetryOperations,
+  ...liveOperations,
 } as const;
 export type Operations = typeof operations;
 export type OperationName = keyof Operations;

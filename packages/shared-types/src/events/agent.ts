@@ -4,6 +4,7 @@ import { Problem } from '../problems.js';
 import { Timestamp, Uuid } from '../units.js';
 import { Inventory } from '../entities/inventory.js';
 import { JOB_LIMITS } from '../numbers.js';
+import { ExecData, ExecOpen, ExecResize } from './exec.js';
 import { CancelTasks, ExecutionBeat, ExecutionSpec, ReportOutcome, TaskResults, TaskUpdate } from './tasks.js';
 
 /**
@@ -283,8 +284,12 @@ export const HeartbeatAck = acked({
   generation: z.number().int().nonnegative(),
 });
 
+/** A place in an instance's output, as its agent wrote it. */
+export const LogCursor = z.string().max(500);
+export const LOG_WAIT_MS = 20_000;
+
 interface Message {
-  direction: 'agent_to_server' | 'server_to_agent';
+  direction: 'agent_to_server' | 'server_to_agent' | 'both';
   payload: z.ZodType;
   ack: z.ZodType;
   since: number;
@@ -337,19 +342,27 @@ export const agentMessages = {
     since: 1,
     proven: true,
   },
+  /**
+   * The last lines; with `after` (a `cursor` of an earlier answer) only what came since then, and when that is nothing, the
+   * answer waits for it up to `wait_ms`. `gap`: something between was overwritten before it was asked for.
+   */
   log_request: {
     direction: 'server_to_agent',
-    payload: z.object({ rental_id: Uuid, tail_lines: z.number().int().min(1).max(5000) }),
-    ack: acked({ text: z.string().max(1_000_000), truncated: z.boolean() }),
+    payload: z.object({ rental_id: Uuid, tail_lines: z.number().int().min(1).max(5000), after: LogCursor.optional(), wait_ms: z.number().int().min(0).max(LOG_WAIT_MS).optional() }),
+    ack: acked({ text: z.string().max(1_000_000), truncated: z.boolean(), cursor: LogCursor.optional(), gap: z.boolean().optional() }),
     since: 1,
     proven: true,
   },
+  /** Runs a command in an instance. Acked when it runs; then `exec_data` goes both ways until `exit` or `close`. */
+  exec_open: { direction: 'server_to_agent', payload: ExecOpen, ack: plainAck, since: 3, proven: true },
+  exec_data: { direction: 'both', payload: ExecData, ack: plainAck, since: 3, proven: true },
+  exec_resize: { direction: 'server_to_agent', payload: ExecResize, ack: plainAck, since: 3, proven: true },
 } as const satisfies Record<string, Message>;
 
 export type AgentMessages = typeof agentMessages;
 export type AgentMessageName = keyof AgentMessages;
 type NamesBy<D extends Message['direction']> = {
-  [K in AgentMessageName]: AgentMessages[K]['direction'] extends D ? K : never;
+  [K in AgentMessageName]: AgentMessages[K]['direction'] extends D | 'both' ? K : never;
 }[AgentMessageName];
 /** Messages the server handles. */
 export type FromAgent = NamesBy<'agent_to_server'>;
