@@ -10,7 +10,7 @@ import { findCaches } from './support/caches.js';
 import type { LiveSession } from './support/live-session.js';
 import { Market } from './support/market.js';
 import { needs, obstacle } from './support/obstacle.js';
-import { expectExactBill, Renter, type RentWish } from './support/renter.js';
+import { expectExactBill, overSsh, Renter, type RentWish } from './support/renter.js';
 import { figure, until } from './support/until.js';
 
 const exec = promisify(execFile);
@@ -146,6 +146,41 @@ describe.skipIf(obstacle !== null)(`every way in which a rental ends, or does no
       await cutAfter(session, asked);
       expect(await over).toMatchObject({ status: 'ended', end_reason: 'destroyed' });
       await expectExactBill(renter, await over);
+    });
+
+    it('stop: disk and address are kept, also over the death of the agent, the rest is free; start goes on with them', async () => {
+      const rental = await renter.rentRunning();
+      const door = await renter.sshArgs(rental);
+      const session = await renter.session(rental);
+      expect((await overSsh(door, 'echo kept > /workspace/file; echo lost > /root/file')).code).toBe(0);
+      const { key } = await renter.client.call('createApiKey', { body: { name: 'shell', scopes: ['read', 'rent'] } });
+      const person = async (...args: string[]): Promise<RentalView> => {
+        const ran = await market.cli([...args, '--json'], 150_000, { MUSTER_URL: market.url, MUSTER_API_KEY: key });
+        if (ran.code !== 0) throw new Error(`${args.join(' ')}: ${ran.stderr}${ran.stdout}\n${market.logs()}`);
+        return JSON.parse(ran.stdout) as RentalView;
+      };
+      const asked = Date.now();
+      const stopping = person('stop', rental.id);
+      await cutAfter(session, asked);
+      expect(await stopping).toMatchObject({ status: 'stopped', actions: ['start', 'destroy'], end_time: null });
+      const stored = async (): Promise<number> => {
+        await renter.client.call('listStatement', { query: { rental_id: rental.id } }); // settles
+        return (await renter.look(rental.id)).billing.stored_seconds;
+      };
+      await market.kill('agent');
+      await market.untilWell();
+      const before = await stored();
+      await until('the next agent to speak of its disk', async () => (await stored()) > before);
+      const { used } = await market.operator.call('getNode', { params: { node_id: market.nodeId } });
+      expect(used).toEqual({ cpu_cores: 0, ram_mb: 0, disk_gb: 1, gpus: 0 });
+      const again = await person('start', rental.id);
+      expect(again.connection?.ssh?.known_hosts).toBe(rental.connection?.ssh?.known_hosts);
+      const left = await overSsh(door, 'cat /workspace/file; cat /root/file');
+      expect(left.stdout).toBe('kept\n');
+      expect(left.code).not.toBe(0);
+      const over = await renter.destroy(rental.id);
+      expect(over.billing.stored_seconds).toBeGreaterThan(0);
+      await expectExactBill(renter, over);
     });
 
     /** Runs into its own limit, with a session open. */

@@ -103,8 +103,8 @@ export class Renter {
 export const overSsh = (args: readonly string[], command: string): Promise<Ran> => run('ssh', [...args, command], { withinMs: 60_000 });
 
 /**
- * The bill is final and says: every whole second between start and end but those that are free, at the rate, once; the
- * statement says the same, and the whole ledger adds up.
+ * The bill is final and says: every whole second between start and end but those that are free, once, at the rate or, while it
+ * was stopped, at that of its disk; the statement says the same, and the whole ledger adds up.
  */
 export async function expectExactBill(renter: Renter, rental: RentalView): Promise<void> {
   const { billing, start_time: start, end_time: end } = rental;
@@ -112,8 +112,9 @@ export async function expectExactBill(renter: Renter, rental: RentalView): Promi
   const [startS, endS] = [Math.ceil(Date.parse(start) / 1000), Math.floor(Date.parse(end) / 1000)];
   const free = (await gapsOf(renter.market, rental.id)).reduce((sum, gap) => sum + Math.max(0, Math.min(gap.to, endS) - gap.from), 0);
   const seconds = BigInt(endS - startS - free);
-  const cost = (parseUsd(billing.dph_total) * seconds) / 3600n;
-  expect({ seconds: BigInt(billing.billed_seconds), usd: billing.settled_usd }).toEqual({ seconds, usd: formatUsd(cost) });
+  const stored = BigInt(billing.stored_seconds);
+  const cost = (parseUsd(billing.dph_total) * (seconds - stored) + parseUsd(billing.stopped_dph) * stored) / 3600n;
+  expect({ seconds: BigInt(billing.billed_seconds) + stored, usd: billing.settled_usd }).toEqual({ seconds, usd: formatUsd(cost) });
   const { items } = await renter.client.call('listStatement', { query: { rental_id: rental.id, limit: 200 } });
   const debits = items.filter((line) => line.type === 'DEBIT').reduce((sum, line) => sum + parseUsd(line.amount_usd), 0n);
   expect(formatUsd(debits)).toBe(formatUsd(cost));
