@@ -31,7 +31,7 @@ export class Chaos {
   readonly ended = new Map<PlannedJob, JobView>();
   readonly #blows: Record<Victim['part'], number> = { backend: 0, agent: 0, dockerd: 0 };
   #submitted = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(
     private readonly market: Market,
@@ -54,7 +54,7 @@ export class Chaos {
 
   /** The first failure ends everything else. */
   async #orStop(work: () => Promise<void>): Promise<void> {
-    await work().catch((error: unknown) => (this.#failure ??= error));
+    await work().catch((error: unknown) => (this.#failure ??= error instanceof Error ? error : new Error(String(error))));
   }
 
   async #through(planned: PlannedJob): Promise<void> {

@@ -1,6 +1,7 @@
 import { Prisma, type PrismaClient } from '@muster/prisma';
 import { verifyEntries } from '../audit/verify-entries.js';
 import { JOB_INVARIANTS } from './check-jobs.js';
+import { VERDICT_INVARIANTS } from './check-verdicts.js';
 import type { Invariant } from './invariant.js';
 
 export interface LedgerCheckResult {
@@ -128,6 +129,7 @@ export const INVARIANTS: readonly Invariant[] = [
         AND (r."settledMicro" <> 0 OR EXISTS (SELECT 1 FROM "RentalCharge" c WHERE c."rentalId" = r.id) OR EXISTS (SELECT 1 FROM "LedgerTransfer" t WHERE t."referenceId" = r.id))`,
   },
   ...JOB_INVARIANTS,
+  ...VERDICT_INVARIANTS,
 ];
 
 const SAMPLE = 5;
