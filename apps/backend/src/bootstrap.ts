@@ -17,8 +17,8 @@ import { withTx } from './platform/tx.js';
 import { lockBootstrap, prepareMarket, type PreparedMarket } from './prepare-market.js';
 
 export interface BootstrapOptions {
-  /** E-mail of the operator's account. */
-  email: string;
+  /** E-mail of the operator's account; without one only the market's own rows are made. */
+  email: string | undefined;
   /** Test credit that the account gets once, in USD. */
   grantUsd: string;
   /** Makes a new password and new keys for an account that exists: for when the printed ones were lost. */
@@ -27,11 +27,11 @@ export interface BootstrapOptions {
 
 /** What is printed. Secrets appear only when they were made by this very run; afterwards nobody can read them again. */
 export interface Bootstrapped extends PreparedMarket {
-  account: { id: string; email: string };
+  account?: { id: string; email: string };
   /** False when the account was there before. */
-  created: boolean;
+  created?: boolean;
   /** True when this run granted the credit; it is granted once. */
-  granted: boolean;
+  granted?: boolean;
   secrets?: { password: string; api_key: string; host_api_key: string };
 }
 
@@ -44,11 +44,11 @@ export function parseBootstrapArgs(argv: readonly string[]): BootstrapOptions {
     args: [...argv],
     options: { email: { type: 'string' }, grant: { type: 'string', default: '25' }, 'replace-secrets': { type: 'boolean', default: false } },
   });
-  const email = z.email().max(254).safeParse(values.email);
+  const email = z.email().max(254).optional().safeParse(values.email);
   if (!email.success) throw new ConfigError('bootstrap: --email must be an e-mail (example: --email operator@localhost.localdomain)');
   const grant = UsdInput.safeParse(values.grant);
   if (!grant.success) throw new ConfigError('bootstrap: --grant must be an amount in USD (example: --grant 25)');
-  return { email: email.data.toLowerCase(), grantUsd: grant.data, replaceSecrets: values['replace-secrets'] };
+  return { email: email.data?.toLowerCase(), grantUsd: grant.data, replaceSecrets: values['replace-secrets'] };
 }
 
 /** Migrates and makes what a market needs before its first request. Safe to run again, and beside itself. */
@@ -60,13 +60,13 @@ export async function bootstrapMarket(config: Config, options: BootstrapOptions)
     const keys = new SigningKeys(db, clock, new MasterKey(config));
     const tunnelServer = await prepareMarket(db, config, clock.now());
     await Promise.all([keys.current('session'), keys.current('tunnel')]);
-    return { ...tunnelServer, ...(await operatorAccount(db, options, clock.now())) };
+    return { ...tunnelServer, ...(options.email === undefined ? {} : await operatorAccount(db, { ...options, email: options.email }, clock.now())) };
   } finally {
     await db.onApplicationShutdown();
   }
 }
 
-async function operatorAccount(db: Db, options: BootstrapOptions, now: Date): Promise<Pick<Bootstrapped, 'account' | 'created' | 'granted' | 'secrets'>> {
+async function operatorAccount(db: Db, options: BootstrapOptions & { email: string }, now: Date): Promise<Pick<Bootstrapped, 'account' | 'created' | 'granted' | 'secrets'>> {
   const password = randomPassword();
   const passwordHash = await hashPassword(password);
   return await withTx(db, async (tx) => {

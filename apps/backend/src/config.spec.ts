@@ -31,7 +31,8 @@ it.each([
   [{ REDIS_URL: '' }, /REDIS_URL: is missing/],
   [{ MUSTER_MASTER_KEY: 'short' }, /MUSTER_MASTER_KEY: must be 32 bytes.*openssl rand -hex 32/],
   [{ MUSTER_GATE_SECRET: 'short' }, /MUSTER_GATE_SECRET: must have at least 32 characters/],
-  [{ MUSTER_HOST: '0.0.0.0' }, /MUSTER_HOST: must be a loopback address: the API serves no TLS yet/],
+  [{ MUSTER_HOST: '0.0.0.0' }, /MUSTER_HOST: must be a loopback address: the API serves no TLS/],
+  [{ MUSTER_HOST: 'example.com' }, /MUSTER_HOST: must be an address of this machine/],
   [{ MUSTER_PORT: '80a' }, /MUSTER_PORT: must be a port number/],
   [{ MUSTER_PORT: '70000' }, /MUSTER_PORT: .*65535/],
   [{ MUSTER_ROLES: 'api,chef' }, /MUSTER_ROLES: must be a comma-separated list of api, gateway, scheduler, settler/],
@@ -46,6 +47,10 @@ it('names everything that is wrong at once, and never the value of a secret', ()
   expect(words).toMatch(/REDIS_URL/);
   expect(words).toMatch(/MUSTER_MASTER_KEY/);
   expect(words).not.toMatch(/my-secret-value/);
+});
+
+it('listens to other machines only where its operator says that they are none of ours', () => {
+  expect(loadConfig({ ...NEEDED, MUSTER_HOST: '0.0.0.0', MUSTER_CLOSED_NETWORK: 'true' }).host).toBe('0.0.0.0');
 });
 
 it('reads false as false, and keys in base64 too', () => {

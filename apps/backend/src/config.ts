@@ -31,10 +31,8 @@ const Environment = z.object({
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a Redis URL' }),
   MUSTER_DATABASE_POOL: wholeNumber(2, 200).default(16),
   MUSTER_REDIS_PREFIX: z.string().min(1).default('muster:'),
-  MUSTER_HOST: z
-    .string()
-    .refine((host) => LOOPBACK.includes(host), 'must be a loopback address: the API serves no TLS yet, so it must not be reached from other machines')
-    .default('127.0.0.1'),
+  MUSTER_HOST: z.union([z.ipv4(), z.ipv6(), z.literal('localhost')], 'must be an address of this machine').default('127.0.0.1'),
+  MUSTER_CLOSED_NETWORK: flag.default(false),
   MUSTER_PORT: port.default(DEFAULT_PORTS.api),
   MUSTER_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).transform((url) => url.replace(/\/+$/, '')).optional(),
   MUSTER_WEB_ORIGINS: origins.default([`http://localhost:${DEFAULT_PORTS.web}`, `http://127.0.0.1:${DEFAULT_PORTS.web}`]),
@@ -49,6 +47,7 @@ const Environment = z.object({
   MUSTER_RATE_LIMIT_PER_MIN: wholeNumber(1, 10_000_000).default(1200),
   MUSTER_SIGN_IN_LIMIT_PER_MIN: wholeNumber(1, 1_000_000).default(20),
   MUSTER_TUNNEL_NAME: z.string().min(1).max(100).default('local'),
+  MUSTER_TUNNEL_SERVER_ID: z.uuid('must be a UUID').optional(),
   MUSTER_TUNNEL_PUBLIC_HOST: z.string().min(1).default('127.0.0.1'),
   MUSTER_TUNNEL_PROBE_HOST: z.string().min(1).default('127.0.0.1'),
   MUSTER_TUNNEL_FRPS_PORT: port.default(DEFAULT_PORTS.frps),
@@ -79,6 +78,7 @@ const EXAMPLES: Record<EnvironmentName, string> = {
   MUSTER_DATABASE_POOL: '16',
   MUSTER_REDIS_PREFIX: 'muster:',
   MUSTER_HOST: '127.0.0.1',
+  MUSTER_CLOSED_NETWORK: 'true',
   MUSTER_PORT: '8080',
   MUSTER_PUBLIC_URL: 'http://127.0.0.1:8080',
   MUSTER_WEB_ORIGINS: 'http://localhost:3000',
@@ -93,6 +93,7 @@ const EXAMPLES: Record<EnvironmentName, string> = {
   MUSTER_RATE_LIMIT_PER_MIN: '1200',
   MUSTER_SIGN_IN_LIMIT_PER_MIN: '20',
   MUSTER_TUNNEL_NAME: 'local',
+  MUSTER_TUNNEL_SERVER_ID: '6d757374-6572-4000-8000-000000000001',
   MUSTER_TUNNEL_PUBLIC_HOST: '127.0.0.1',
   MUSTER_TUNNEL_PROBE_HOST: '127.0.0.1',
   MUSTER_TUNNEL_FRPS_PORT: '7000',
@@ -118,6 +119,8 @@ const EXAMPLES: Record<EnvironmentName, string> = {
 /** The tunnel server that this market starts with; more are rows in `TunnelServer`. */
 export interface TunnelConfig {
   name: string;
+  /** Id of its row when `bootstrap` makes it; any, when the gate is told it afterwards. */
+  id: string | undefined;
   publicHost: string;
   probeHost: string;
   frpsPort: number;
@@ -201,6 +204,7 @@ export class Config {
 function tunnelConfig(env: z.output<typeof Environment>): TunnelConfig {
   return {
     name: env.MUSTER_TUNNEL_NAME,
+    id: env.MUSTER_TUNNEL_SERVER_ID,
     publicHost: env.MUSTER_TUNNEL_PUBLIC_HOST,
     probeHost: env.MUSTER_TUNNEL_PROBE_HOST,
     frpsPort: env.MUSTER_TUNNEL_FRPS_PORT,
@@ -236,6 +240,9 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = Environment.safeParse(given);
   if (!parsed.success) throw new ConfigError(complaints(parsed.error, given));
+  if (!parsed.data.MUSTER_CLOSED_NETWORK && !LOOPBACK.includes(parsed.data.MUSTER_HOST)) {
+    throw new ConfigError('MUSTER_HOST: must be a loopback address: the API serves no TLS, so other machines must not reach it. Set MUSTER_CLOSED_NETWORK=true where they cannot');
+  }
   if (parsed.data.MUSTER_TUNNEL_FIRST_PORT > parsed.data.MUSTER_TUNNEL_LAST_PORT) {
     throw new ConfigError('MUSTER_TUNNEL_LAST_PORT: must not be below MUSTER_TUNNEL_FIRST_PORT (example: 29999)');
   }

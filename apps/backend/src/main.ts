@@ -13,8 +13,8 @@ import { routeFaults } from './platform/routes.js';
 const USAGE = `usage: node dist/main.js [COMMAND]
   (none)      serve
   migrate     bring the database to the newest migration
-  bootstrap --email E [--grant USD] [--replace-secrets]
-              migrate, then make what a new market needs; prints one JSON line
+  bootstrap [--email E [--grant USD] [--replace-secrets]]
+              migrate, then make what a new market needs, and an operator's account; prints one JSON line
 The environment is described in .env.example`;
 
 /** Longest time to end; what is left then is cut. */

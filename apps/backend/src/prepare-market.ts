@@ -33,11 +33,11 @@ async function readCa(file: string): Promise<string> {
 
 /** The row is known by its name. An empty CA never overwrites one that is there. */
 async function tunnelServer(tx: Tx, { tunnel }: Config, caPem: string): Promise<string> {
-  const { name, publicHost, probeHost, frpsPort, firstPort, lastPort } = tunnel;
+  const { name, id, publicHost, probeHost, frpsPort, firstPort, lastPort } = tunnel;
   const fields = { publicHost, probeHost, frpsPort, firstPort, lastPort };
   const row = await tx.tunnelServer.upsert({
     where: { name },
-    create: { id: newId(), name, ...fields, caPem },
+    create: { id: id ?? newId(), name, ...fields, caPem },
     update: { ...fields, ...(caPem === '' ? {} : { caPem }) },
   });
   return row.id;
