@@ -16,6 +16,8 @@ import type { NodeFile } from './state-dir.js';
 import { capacityOf, heldByInstance } from './tasks/capacity.rules.js';
 import { Tasks } from './tasks/tasks.js';
 import { type Sampler, sampler } from './telemetry/sample.js';
+import { gpuShare } from './telemetry/gpu-share.rules.js';
+import { XidWatch } from './telemetry/xid-watch.js';
 import { createTunnels } from './tunnel/tunnels.js';
 import type { Tunnels } from './tunnel/types.js';
 import { AGENT_VERSION } from './version.js';
@@ -39,6 +41,7 @@ export class Agent {
   private readonly execs: Execs;
   private readonly tunnels: Tunnels;
   private readonly sampler: Sampler;
+  private readonly xids = new XidWatch(() => this.beatNow());
   private readonly imported: Promise<void>;
   private readonly startedS = bootSeconds();
   private tasks: Tasks | null = null;
@@ -55,7 +58,13 @@ export class Agent {
   ) {
     const { config, log, engine, identity, dir } = machine;
     this.tunnels = createTunnels({ folder: dir.frpc, frpcPath: config.frpcPath, log });
-    this.sampler = sampler({ poolPath: enginePaths(engine.config).pool, gpus: () => machine.gpus.latest(), bridge: config.bridge });
+    this.sampler = sampler({
+      poolPath: enginePaths(engine.config).pool,
+      gpus: () => machine.gpus.latest(),
+      isOurs: (containerId) => engine.knows(containerId),
+      xids: () => this.xids.events(machine.gpus.latest().buses),
+      bridge: config.bridge,
+    });
     this.reports = new Reports(() => this.connection, log);
     this.imported = this.importImages();
     this.execs = new Execs({ engine, isWanted: (rentalId) => store.doc.instances[rentalId] !== undefined, post: (frame) => this.connection.post('exec_data', frame), log });
@@ -122,6 +131,7 @@ export class Agent {
     await this.loop.stop();
     gpus.stop();
     this.sampler.stop();
+    await this.xids.stop();
     await this.tunnels.stop({ kill: config.stopEngine });
     await (config.stopEngine ? engine.stopEngine() : engine.detach());
   }
@@ -146,13 +156,16 @@ export class Agent {
       if (event.kind === 'up') void this.takeUpTasks().catch((error: unknown) => log.warn({ err: error }, 'executions could not be taken up'));
       this.loop.wake();
     });
-    await this.sampler.start();
+    await Promise.all([this.sampler.start(), this.xids.start()]);
     await this.takeUpTasks();
     this.loop.start();
     this.connection.open();
     this.timer = setInterval(() => void this.tellInventory(), INVENTORY_EVERY_MS);
     this.timer.unref();
-    this.machine.onGpus = () => void this.tellInventory();
+    this.machine.onGpus = () => {
+      this.beatNow();
+      void this.tellInventory();
+    };
   }
 
   /** Executions need an engine: one that comes late brings them late. An engine that comes back finds what it left. */
@@ -221,6 +234,11 @@ export class Agent {
     }
   }
 
+  /** What a renter must not wait for: a GPU is another one than before. */
+  private beatNow(): void {
+    if (this.connection.proven) this.heartbeats.start();
+  }
+
   private heartbeat(seq: number): Heartbeat {
     const { doc } = this.store;
     return {
@@ -240,9 +258,11 @@ export class Agent {
     if (!observed) return [];
     const now = bootSeconds();
     const stale = now - lastPassBootS > STALE_LOOP_S;
+    const { samples } = this.machine.gpus.latest();
     return beatsOf(this.store.doc, { ...observed, bootS: now }, tracesView).map((beat) => ({
       ...beat,
       ...use.get(beat.rental_id),
+      ...gpuShare(samples, observed.containers?.find((one) => one.rentalId === beat.rental_id)?.gpuUuids ?? []),
       ...(stale && { tunnel_up: false, up_s: 0, disk_s: undefined }),
     }));
   }

@@ -7,10 +7,11 @@ import { ensureDaemons, rereadRuntimes } from './daemons.js';
 import { Disks, mountPool, prepareFolders, type Owner } from './disks.js';
 import { dockerAt } from './docker-at.js';
 import { enginePaths, type EnginePaths } from './engine-paths.js';
-import { isEngineDown } from './faults.js';
+import { isEngineDown, statusOf } from './faults.js';
 import { Firewall, hostNameservers } from './firewall.js';
 import { ensureBridge, isolatePorts } from './host-network.js';
 import { Images } from './images.js';
+import { NODE_LABEL } from './labels.js';
 import { InstanceLogs } from './instance-logs.js';
 import { Instances, type InstanceTools } from './instances.js';
 import { StatsReader } from './instance-stats.js';
@@ -238,6 +239,16 @@ class LocalEngine implements Engine {
       const info = await this.instances.find(rentalId);
       return info?.State.Running ? this.stats.read(info.Id, info.State.Pid) : null;
     });
+  }
+
+  async knows(containerId: string): Promise<boolean> {
+    try {
+      const { Config } = await this.tools.docker.getContainer(containerId).inspect();
+      return Object.hasOwn(Config.Labels, NODE_LABEL);
+    } catch (error) {
+      if (statusOf(error) === 404) return false;
+      throw error;
+    }
   }
 
   async detach(): Promise<void> {

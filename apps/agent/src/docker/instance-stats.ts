@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseNetBytes } from '../telemetry/proc.rules.js';
 import type { InstanceStats } from './types.js';
 
 const CGROUPS = '/sys/fs/cgroup';
@@ -72,13 +73,15 @@ export class StatsReader {
     if (!text.includes(containerId)) return null;
     const folders = cgroupFolders(text);
     const unified = folders.get('') ?? '';
-    const reading = folders.has('memory') ? await readV1(folders) : await readV2(unified);
+    const [reading, net] = await Promise.all([folders.has('memory') ? readV1(folders) : readV2(unified), readFile(`/proc/${pid}/net/dev`, 'utf8').catch(() => null)]);
     if (reading.usedBytes === null) return null;
     return {
       cpuPercent: this.cpuPercent(containerId, reading.cpuNs),
       ramUsedMb: Math.round((reading.usedBytes / MIB) * 10) / 10,
       ramLimitMb: reading.limitBytes === null ? null : Math.round(reading.limitBytes / MIB),
       pids: reading.pids,
+      // Its own network namespace: all cards of it but the loop are its own.
+      net: net === null ? null : parseNetBytes(net),
     };
   }
 

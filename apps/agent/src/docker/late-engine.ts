@@ -87,6 +87,7 @@ export class LateEngine implements Engine {
   rootUsage = async (): Promise<RootUse[]> => this.real?.rootUsage() ?? [];
   diskUse = async (rentalId: string): Promise<DiskUse | null> => this.real?.diskUse(rentalId) ?? null;
   instanceStats = async (rentalId: string): Promise<InstanceStats | null> => this.real?.instanceStats(rentalId) ?? null;
+  knows = async (containerId: string): Promise<boolean> => this.real?.knows(containerId) ?? false;
   /** Disks are files, and there without an engine. */
   listDisks = (): Promise<{ rentalId: string; sizeBytes: number; mounted: boolean }[]> => (this.real ?? { listDisks: () => this.disks.list() }).listDisks();
 

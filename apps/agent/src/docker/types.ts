@@ -90,6 +90,8 @@ export interface InstanceStats {
   ramUsedMb: number;
   ramLimitMb: number | null;
   pids: number | null;
+  /** Since it was started, at its own network card; null when that cannot be read. */
+  net: { rx: number; tx: number } | null;
 }
 
 export interface DiskUse {
@@ -208,6 +210,8 @@ export interface Engine {
   /** Disks on this node, mounted or not: what `keepDisk` left behind. */
   listDisks(): Promise<{ rentalId: string; sizeBytes: number; mounted: boolean }[]>;
   instanceStats(rentalId: string): Promise<InstanceStats | null>;
+  /** A container of an instance or an execution. Rejects while the engine does not answer. */
+  knows(containerId: string): Promise<boolean>;
 
   /** Where executions of jobs are run; null with an engine that is not our own. */
   readonly jobHost: JobHost | null;

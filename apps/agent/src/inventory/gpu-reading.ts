@@ -16,10 +16,27 @@ export interface GpuHealth {
   recovery_action: string | null;
 }
 
+/** A program on a GPU, as the driver lists it. Its name is what a tenant chose, and is not read. */
+export interface GpuProcess {
+  pid: number;
+  /** Not only drawing on a screen. */
+  computes: boolean;
+  memory_mb: number | null;
+}
+
+/** Where a GPU sits and who is on it. */
+export interface GpuActivity {
+  uuid: string;
+  /** `0000:0b:00`: domain, bus and device, as the kernel's log names it; null when it is not told. */
+  bus: string | null;
+  processes: GpuProcess[];
+}
+
 export interface GpuReading {
   gpu: GpuInventory;
   sample: GpuSample;
   health: GpuHealth;
+  activity: GpuActivity;
 }
 
 /** Why there is no reading. `absent`: no tool, so no NVIDIA GPU that could be used; the others leave GPUs unknown. */

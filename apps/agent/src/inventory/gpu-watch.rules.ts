@@ -1,11 +1,15 @@
 import type { GpuInventory, GpuSample } from '@muster/shared-types';
-import type { GpuHealth, SmiFault, SmiReading } from './gpu-reading.js';
+import type { GpuActivity, GpuHealth, SmiFault, SmiReading } from './gpu-reading.js';
 
 /** What is known about the GPUs now. Complete: a GPU seen in this boot never drops out of it, it becomes `lost`. */
 export interface GpuSnapshot {
   gpus: GpuInventory[];
   samples: GpuSample[];
   health: GpuHealth[];
+  /** Of the last reading; empty when it failed. */
+  activity: GpuActivity[];
+  /** Where each GPU of this boot was seen, bus → UUID: the kernel names one that is lost by its bus. */
+  buses: ReadonlyMap<string, string>;
   driver_version: string | null;
   /** major × 100 + minor. */
   cuda_max_good: number | null;
@@ -19,6 +23,8 @@ export const NO_GPUS: GpuSnapshot = {
   gpus: [],
   samples: [],
   health: [],
+  activity: [],
+  buses: new Map(),
   driver_version: null,
   cuda_max_good: null,
   unidentified: 0,
@@ -38,6 +44,8 @@ function afterReport(before: GpuSnapshot, { report }: Extract<SmiReading, { ok: 
     gpus: [...seen, ...gone].toSorted((a, b) => a.index - b.index || a.uuid.localeCompare(b.uuid)),
     samples: [...report.gpus.map(({ sample }) => sample), ...gone.map(emptySample)],
     health: report.gpus.map(({ health }) => health),
+    activity: report.gpus.map(({ activity }) => activity),
+    buses: new Map([...before.buses, ...report.gpus.flatMap(({ activity: { bus, uuid } }) => (bus === null ? [] : [[bus, uuid] as const]))]),
     driver_version: report.driver_version ?? before.driver_version,
     cuda_max_good: report.cuda_max_good ?? before.cuda_max_good,
     unidentified: report.unidentified,
@@ -49,7 +57,7 @@ function afterReport(before: GpuSnapshot, { report }: Extract<SmiReading, { ok: 
 function afterFault(before: GpuSnapshot, fault: SmiFault): GpuSnapshot {
   if (fault.kind === 'absent' && before.gpus.length === 0) return NO_GPUS;
   const gpus = before.gpus.map((gpu): GpuInventory => ({ ...gpu, state: gpu.state === 'lost' ? 'lost' : 'unknown' }));
-  return { ...before, gpus, samples: gpus.map(emptySample), health: [], fault };
+  return { ...before, gpus, samples: gpus.map(emptySample), health: [], activity: [], fault };
 }
 
 const emptySample = ({ uuid, index, state }: GpuInventory): GpuSample => ({

@@ -38,8 +38,11 @@ export interface GpuWatch {
   stop(): void;
 }
 
+/** So that the machines of one host do not all read in the same moment. */
+const JITTER = 0.1;
+
 export function gpuWatch(options: GpuWatchOptions): GpuWatch {
-  const { smi, intervalMs = 10_000, onChange, onError } = options;
+  const { smi, intervalMs = 5_000, onChange, onError } = options;
   let snapshot = NO_GPUS;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
@@ -64,7 +67,7 @@ export function gpuWatch(options: GpuWatchOptions): GpuWatch {
 
   const tick = async (): Promise<void> => {
     await refresh().catch(onError);
-    if (!stopped) timer = setTimeout(() => void tick(), intervalMs).unref();
+    if (!stopped) timer = setTimeout(() => void tick(), intervalMs * (1 - JITTER + 2 * JITTER * Math.random())).unref();
   };
 
   return {

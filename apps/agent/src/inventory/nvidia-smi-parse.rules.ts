@@ -1,8 +1,9 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
-import { GpuInventory, type GpuSample } from '@muster/shared-types';
+import { GpuInventory } from '@muster/shared-types';
 import { marketGpuName } from './gpu-name.rules.js';
 import { type GpuHealth, type GpuReading, type SmiReading, smiFault } from './gpu-reading.js';
-import { child, children, integer, isYes, number, saysLost, saysReadError, text, type XmlNode } from './nvidia-smi-values.rules.js';
+import { readActivity, readSample, uncorrectable } from './nvidia-smi-sample.rules.js';
+import { child, children, integer, isYes, saysLost, saysReadError, text, type XmlNode } from './nvidia-smi-values.rules.js';
 
 /** Goes into a container request as it is, so nothing but these characters. */
 const UUID = /^[A-Za-z0-9-]{1,100}$/;
@@ -60,7 +61,7 @@ function readGpu(node: XmlNode, index: number): GpuReading | null {
   if (uuid === null || !UUID.test(uuid)) return null;
   const gpu = GpuInventory.safeParse(readInventory(node, uuid, index));
   if (!gpu.success) return null;
-  return { gpu: gpu.data, sample: readSample(node, gpu.data), health: readHealth(node, uuid, index) };
+  return { gpu: gpu.data, sample: readSample(node, gpu.data), health: readHealth(node, uuid, index), activity: readActivity(node, uuid) };
 }
 
 function readInventory(node: XmlNode, uuid: string, index: number): GpuInventory {
@@ -91,29 +92,6 @@ function readState(node: XmlNode): GpuInventory['state'] {
   return 'ok';
 }
 
-function readSample(node: XmlNode, { uuid, index, state }: GpuInventory): GpuSample {
-  return {
-    uuid,
-    index,
-    utilization: number(node, 'utilization', 'gpu_util'),
-    memory_used_mb: integer(node, 'fb_memory_usage', 'used'),
-    temp: number(node, 'temperature', 'gpu_temp'),
-    power_w: readPower(node),
-    state,
-  };
-}
-
-/** Watts. The element moved and split over the driver versions; the instant value is the one the old ones gave. */
-function readPower(node: XmlNode): number | null {
-  const now = child(node, 'gpu_power_readings');
-  return (
-    number(now, 'instant_power_draw') ??
-    number(now, 'average_power_draw') ??
-    number(now, 'power_draw') ??
-    number(node, 'power_readings', 'power_draw')
-  );
-}
-
 function readHealth(node: XmlNode, uuid: string, index: number): GpuHealth {
   const errors = child(node, 'ecc_errors');
   return {
@@ -125,13 +103,6 @@ function readHealth(node: XmlNode, uuid: string, index: number): GpuHealth {
     repair_pending: isYes(node, 'remapped_rows', 'remapped_row_pending') || isYes(node, 'retired_pages', 'pending_retirement'),
     recovery_action: isYes(node, 'gpu_reset_status', 'reset_required') ? 'Reset' : text(node, 'gpu_recovery_action'),
   };
-}
-
-/** Sum of the uncorrectable counters under any of the names they had; null when the GPU keeps none. */
-function uncorrectable(counters: XmlNode): number | null {
-  const names = ['sram_uncorrectable', 'sram_uncorrectable_parity', 'sram_uncorrectable_secded', 'dram_uncorrectable'];
-  const values = names.map((name) => integer(counters, name)).filter((value) => value !== null);
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0);
 }
 
 /**

@@ -33,7 +33,7 @@ export function text(node: XmlNode, ...path: string[]): string | null {
 
 /** A number with an optional unit after it (`81559 MiB`, `67.03 W`, `16x`, `0 %`), or null. */
 export function number(node: XmlNode, ...path: string[]): number | null {
-  const match = /^(-?\d{1,12}(?:\.\d{1,6})?)\s*([a-z%]*)$/i.exec(text(node, ...path) ?? '');
+  const match = /^(-?\d{1,12}(?:\.\d{1,6})?)\s*([a-z%/]*)$/i.exec(text(node, ...path) ?? '');
   return match ? Number(match[1]) : null;
 }
 

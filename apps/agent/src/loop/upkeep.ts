@@ -6,6 +6,8 @@ export interface InstanceUse {
   cpu_percent: number | null;
   ram_used_mb: number;
   disk_used_mb: number | null;
+  rx_bytes: number | null;
+  tx_bytes: number | null;
 }
 
 interface Chore {
@@ -40,7 +42,8 @@ export class Upkeep {
     this.chores = [
       chore(5, () => this.fence()),
       chore(3, () => this.watchRoot()),
-      chore(10, () => this.measure()),
+      // Well within the interval of heartbeats: each of them has a new sample.
+      chore(4, () => this.measure()),
       chore(600, () => this.collect(), Infinity),
     ];
   }
@@ -81,7 +84,9 @@ export class Upkeep {
     const ids = Object.values(this.store.doc.instances).filter((one) => one.fault === null).map((one) => one.spec.rental_id);
     const uses = await Promise.all(ids.map(async (id): Promise<[string, InstanceUse] | null> => {
       const [stats, disk] = await Promise.all([this.engine.instanceStats(id), this.engine.diskUse(id)]);
-      return stats && [id, { cpu_percent: stats.cpuPercent, ram_used_mb: stats.ramUsedMb, disk_used_mb: disk && Math.round(disk.usedBytes / 1e6) }];
+      if (stats === null) return null;
+      const net = { rx_bytes: stats.net?.rx ?? null, tx_bytes: stats.net?.tx ?? null };
+      return [id, { cpu_percent: stats.cpuPercent, ram_used_mb: stats.ramUsedMb, disk_used_mb: disk && Math.round(disk.usedBytes / 1e6), ...net }];
     }));
     this.use = new Map(uses.filter((one) => one !== null));
   }

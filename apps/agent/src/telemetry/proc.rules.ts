@@ -72,3 +72,21 @@ export function parseMilliCelsius(text: string): number | null {
   const celsius = /^-?\d+\s*$/.test(text) ? Number(text) / 1000 : NaN;
   return celsius > -40 && celsius < 150 ? Math.round(celsius * 10) / 10 : null;
 }
+
+/** Whole disks; their partitions and what is layered above them repeat the same bytes. */
+const WHOLE_DISK = /^(sd[a-z]+|hd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)$/;
+/** The kernel counts sectors of this size whatever the disk has. */
+const SECTOR_BYTES = 512;
+
+/** Bytes over the machine's own disks since boot, from `/proc/diskstats`. */
+export function parseDiskBytes(diskstats: string): { read: number; written: number } {
+  const sum = { read: 0, written: 0 };
+  for (const line of diskstats.split('\n')) {
+    const [, , name = '', , , sectorsRead, , , , sectorsWritten] = line.trim().split(/\s+/);
+    const bytes = [sectorsRead, sectorsWritten].map((sectors) => Number(sectors) * SECTOR_BYTES);
+    if (!WHOLE_DISK.test(name) || !bytes.every(Number.isFinite)) continue;
+    sum.read += bytes[0] ?? 0;
+    sum.written += bytes[1] ?? 0;
+  }
+  return sum;
+}

@@ -45,7 +45,7 @@ export const METRICS = {
     /** 100 = one core. */
     cpu_percent: '%',
     ram_used_mb: 'MiB',
-    disk_used_mb: 'MiB',
+    disk_used_mb: 'MB',
     gpu_utilization: '%',
     gpu_memory_used_mb: 'MiB',
     net_rx: 'B/s',
