@@ -180,6 +180,8 @@ export class TestMarket {
       case 'goodbye':
         this.takeLeave((parsed.data as Payload<'goodbye'>).reason);
         return { ok: true };
+      case 'exec_data': // nobody has opened a command here
+        return { ok: false, problem: makeProblem('not_found') };
     }
   }
 

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { fail, ok, Uuid, type ApiKeyScope, type LiveRoom, type Result } from '@muster/shared-types';
-import { roomKind } from '@muster/shared-types';
+import { fail, ok, roomKind, Uuid, type ApiKeyScope, type LiveRoom, type Result } from '@muster/shared-types';
 import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import type { UserPrincipal } from '../platform/principal.js';
