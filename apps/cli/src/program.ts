@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { registerAdmin } from './commands/admin.js';
+import { registerExec } from './commands/exec.js';
 import { registerKeys } from './commands/keys.js';
+import { registerLogs } from './commands/logs.js';
 import { registerMoney } from './commands/money.js';
 import { registerNode } from './commands/node.js';
 import { registerOpen } from './commands/open.js';
@@ -25,6 +27,8 @@ const REGISTRATIONS: readonly Register[] = [
   registerRent,
   registerRentals,
   registerStopStart,
+  registerLogs,
+  registerExec,
   registerSsh,
   registerOpen,
   registerSubmit,

@@ -29,13 +29,6 @@ export function registerRentals(program: Command, context: CliContext): void {
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', '\nExample:\n  muster destroy 1')
     .action((typed: string, options: { yes?: boolean }) => destroy(context, typed, options));
-  program
-    .command('logs')
-    .description('What the instance printed')
-    .argument('<rental>', 'number of the last list, or an id')
-    .option('-n, --tail <lines>', 'how many lines', '200')
-    .addHelpText('after', '\nExample:\n  muster logs 1 --tail 50')
-    .action((typed: string, options: { tail: string }) => logs(context, typed, options));
 }
 
 /** Every rental id of this account, for short ids. */
@@ -109,13 +102,4 @@ async function destroy(context: CliContext, typed: string, { yes }: { yes?: bool
   if (io.json) return sayJson(io, ended);
   const { billing } = ended;
   say(io, `${io.paint.green('✓')} ${rentalName(ended)} has ended. ${ended.start_time ? `${duration(billing.billed_seconds)} at ${usd(billing.dph_total)}/h: ${io.paint.bold(usd(billing.cost_usd))}` : 'It never ran and cost nothing.'}`);
-}
-
-async function logs(context: CliContext, typed: string, { tail }: { tail: string }): Promise<void> {
-  const { io, config } = context;
-  const access = await openAccess(config);
-  const rental = await findRental(context, access, typed);
-  const answer = await access.client.call('getRentalLogs', { params: { rental_id: rental.id }, query: { tail_lines: tail as unknown as number } });
-  if (io.json) return sayJson(io, answer);
-  io.stdout.write(answer.text.endsWith('\n') || answer.text === '' ? answer.text : `${answer.text}\n`);
 }
