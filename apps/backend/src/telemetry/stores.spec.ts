@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { findInfluxd, startTestInflux, type TestInflux } from '@muster/testkit';
 import { EmbeddedTelemetry } from './embedded.js';
+import { InfluxTelemetry } from './influx.js';
 import type { Point, SeriesQuery, Telemetry } from './telemetry.port.js';
 
 /** One store with nothing of another test in it. */
@@ -27,16 +29,35 @@ async function embedded(): Promise<Fixture> {
   return { open, again: open, remove: () => rm(dir, { recursive: true, force: true }) };
 }
 
-const fixtures: Record<string, () => Promise<Fixture>> = { embedded };
+const influxd = await findInfluxd();
+let server: TestInflux | undefined;
+let buckets = 0;
+afterAll(() => server?.stop());
 
-describe.each(Object.entries(fixtures))('%s', (_name, make) => {
+async function influx(): Promise<Fixture> {
+  server ??= await startTestInflux(influxd ?? '');
+  const dir = await mkdtemp(join(tmpdir(), 'muster-telemetry-'));
+  const bucket = `test${(buckets += 1)}`;
+  const { url, token, org } = server;
+  const open = (): Promise<Telemetry> => InfluxTelemetry.open({ url, token, org, bucket, dir, maxBytes: 1e9, onTrouble: (words, error) => void troubles.push(`${words} ${String(error)}`) });
+  return { open, again: open, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+const fixtures = [
+  { name: 'embedded', make: embedded, missing: false },
+  { name: 'InfluxDB (needs influxd, whose build needs Go and cargo)', make: influx, missing: influxd === undefined },
+];
+
+describe.each(fixtures.map((one) => [one.name, one] as const))('%s', (_name, { make, missing }) => {
   let fixture: Fixture;
   let store: Telemetry;
-  beforeEach(async () => {
+  beforeEach(async (context) => {
+    context.skip(missing);
     fixture = await make();
     store = await fixture.open();
   });
   afterEach(async () => {
+    if (missing) return;
     await store.close();
     await fixture.remove();
     expect(troubles.splice(0)).toEqual([]);

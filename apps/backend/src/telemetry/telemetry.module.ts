@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Global, Logger, Module } from '@nestjs/common';
 import { Config } from '../config.js';
 import { Clock } from '../platform/clock.js';
@@ -13,8 +14,11 @@ import { TelemetryShutdown } from './telemetry-shutdown.js';
 const log = new Logger('Telemetry');
 
 async function openTelemetry({ telemetry }: Config, clock: Clock): Promise<Telemetry> {
-  const shared = { dir: telemetry.dir, maxBytes: telemetry.maxBytes, now: () => clock.now(), onTrouble: (words: string, error?: unknown): void => log.warn(error === undefined ? {} : { err: error }, words) };
-  return EmbeddedTelemetry.open(shared);
+  const onTrouble = (words: string, error?: unknown): void => log.warn(error === undefined ? {} : { err: error }, words);
+  if (telemetry.kind === 'embedded') return EmbeddedTelemetry.open({ ...telemetry, now: () => clock.now(), onTrouble });
+  // The client is large: a market without an InfluxDB starts without it.
+  const { InfluxTelemetry } = await import('./influx.js');
+  return InfluxTelemetry.open({ ...telemetry, dir: join(telemetry.dir, 'spool'), onTrouble });
 }
 
 /** Samples of machines and instances: kept outside of Postgres, read as charts, and judged. */
