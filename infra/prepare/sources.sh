@@ -5,7 +5,7 @@ readonly BUILD_STAMP=$repo/node_modules/.muster-build
 # sources TEST…  What `find` finds of it; generated and installed things are not sources.
 sources() {
   (cd "$repo" && find package.json pnpm-lock.yaml pnpm-workspace.yaml turbo.json tsconfig.base.json apps packages prisma bench \
-    \( -name node_modules -o -name dist -o -name generated -o -name .turbo \) -prune -o "$@")
+    \( -name node_modules -o -name dist -o -name generated -o -name .turbo -o -name next-env.d.ts \) -prune -o "$@")
 }
 
 # 10 ms, and true after a `git pull` as after an edit. What was built by hand has no stamp and is trusted.

@@ -118,6 +118,7 @@ export function backendEnv(market: MarketContext, urls: { database: string; redi
     DATABASE_URL: urls.database,
     REDIS_URL: urls.redis,
     MUSTER_PORT: String(ports.api),
+    MUSTER_WEB_ORIGINS: webUrl(ports),
     MUSTER_MASTER_KEY: secrets.masterKey,
     MUSTER_GATE_SECRET: secrets.gateSecret,
     MUSTER_TUNNEL_FRPS_PORT: String(ports.frps),

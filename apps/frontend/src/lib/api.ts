@@ -1,5 +1,5 @@
 'use client';
-import { MarketClient, RefusedError, UnreachableError } from '@muster/client';
+import { MarketClient, RefusedError, UnreachableError, type WireRequest } from '@muster/client';
 import type { OperationName, OperationOutput, Operations, Problem } from '@muster/shared-types';
 import { z } from 'zod';
 import { type QueryClient, useMutation, type UseMutationResult, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
@@ -9,25 +9,39 @@ type Output<K extends OperationName> = OperationOutput<Operations[K]>;
 
 let client: MarketClient | undefined;
 
+/** Operations beside `/api/v1` have the names of pages here, so they go another way. */
+const BESIDE = /^\/(stats|health|ready)(?=$|\?)/;
+
+class BrowserClient extends MarketClient {
+  override describe<K extends OperationName>(name: K, request: RequestOf<K>): WireRequest {
+    const wire = super.describe(name, request);
+    const { origin } = window.location;
+    const path = wire.url.slice(origin.length);
+    return BESIDE.test(path) ? { ...wire, url: `${origin}/api/system${path}` } : wire;
+  }
+}
+
 /** This site, which passes calls on to the API. */
 export function api(): MarketClient {
-  client ??= new MarketClient({ url: window.location.origin, userAgent: '' });
+  client ??= new BrowserClient({ url: window.location.origin, userAgent: '' });
   return client;
 }
 
-export interface ReadOptions<T> {
+export interface ReadOptions<T, K extends OperationName = OperationName> {
   enabled?: boolean;
   /** Milliseconds, or from what is known: false = never again by itself. */
   every?: number | false | ((known: T | undefined) => number | false);
   /** Keeps what was shown while a changed question is asked. */
   keep?: boolean;
+  /** Asks with something newer than the key says, e.g. a time. */
+  ask?: (call: (request: RequestOf<K>) => Promise<T>) => Promise<T>;
 }
 
-export function useApi<K extends OperationName>(name: K, request: RequestOf<K>, options: ReadOptions<Output<K>> = {}): UseQueryResult<Output<K>, Error> {
-  const { enabled = true, every = false, keep = false } = options;
+export function useApi<K extends OperationName>(name: K, request: RequestOf<K>, options: ReadOptions<Output<K>, K> = {}): UseQueryResult<Output<K>, Error> {
+  const { enabled = true, every = false, keep = false, ask } = options;
   return useQuery<Output<K>, Error>({
     queryKey: queryKey(name, request),
-    queryFn: () => api().call(name, request),
+    queryFn: () => (ask ? ask((asked) => api().call(name, asked)) : api().call(name, request)),
     enabled,
     refetchInterval: typeof every === 'function' ? (query) => every(query.state.data) : every,
     ...(keep && { placeholderData: (before: Output<K> | undefined) => before }),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { count, duration, gb, gib, percent, plural, rate, relative, shortId, usd } from './format.rules';
 
-const plain = (text: string): string => text.replaceAll('\u202f', ' ');
+const plain = (text: string): string => text.replaceAll('\u00a0', ' ');
 
 describe('figures for people', () => {
   it.each([

@@ -2,7 +2,7 @@ import { formatUsd, parseUsd } from '@muster/shared-types';
 
 const MICRO = 1_000_000n;
 /** Between a figure and its unit. */
-const THIN = '\u202f';
+const THIN = '\u00a0';
 const MINUS = '\u2212';
 
 /** `$0.42`, with as many places as say something, at most `places` (6), at least two; cut, never rounded up. */
@@ -46,6 +46,9 @@ export function gib(mb: number): string {
 export const gb = (value: number): string => (value >= 1000 ? unit(trim(value / 1000), 'TB') : unit(trim(value), 'GB'));
 
 const trim = (value: number): string => value.toFixed(1).replace(/\.0$/, '');
+
+/** At most two decimals, cut. */
+export const quantity = (value: number): string => String(Math.floor(value * 100) / 100);
 
 export const percent = (ratio: number, places = 1): string => `${(Math.floor(ratio * 100 * 10 ** places) / 10 ** places).toFixed(places)}${THIN}%`;
 

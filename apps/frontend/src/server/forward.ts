@@ -13,7 +13,8 @@ const CLOSED = /^\/api\/v1\/auth\//;
 
 /** One call of a page, passed on to the API as the person who is signed in. */
 export async function forward(request: NextRequest): Promise<Response> {
-  const { pathname, search } = request.nextUrl;
+  const { search } = request.nextUrl;
+  const pathname = request.nextUrl.pathname.replace(/^\/api\/system\//, '/');
   if (CLOSED.test(pathname)) return problem('not_found');
   const headers = new Headers(SENT.flatMap((name) => (request.headers.has(name) ? [[name, request.headers.get(name) ?? ''] as [string, string]] : [])));
   headers.set('user-agent', 'muster-web');

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { Connection } from '@/components/frame/connection';
+import { LiveAccount } from '@/components/frame/live-account';
 import { Palette } from '@/components/frame/palette';
 import { Rail } from '@/components/frame/rail';
 
@@ -10,6 +11,7 @@ export default function AppLayout({ children }: { children: ReactNode }) {
       <Rail />
       <main id="main" className="min-w-0 flex-1 max-md:pb-16"><Connection>{children}</Connection></main>
       <Palette />
+      <LiveAccount />
     </div>
   );
 }

@@ -13,7 +13,7 @@ export function SameElsewhere({ cli, http }: { cli: readonly string[]; http: rea
     <Pop trigger={trigger} label="The same elsewhere" className="w-[min(560px,calc(100vw-16px))]">
       <div className="flex flex-col gap-3">
         {cli.length > 0 && <Group title="The same in the CLI">{cli.map((line) => <Command key={line} text={line} />)}</Group>}
-        {http.length > 0 && <Group title="The same by HTTP">{http.map((call) => <Command key={call.name} text={curlOf(call)} what="the HTTP call" />)}</Group>}
+        {http.length > 0 && <Group title="The same by HTTP">{http.map((call) => <Command key={String(call.name)} text={curlOf(call)} what="the HTTP call" />)}</Group>}
       </div>
     </Pop>
   );

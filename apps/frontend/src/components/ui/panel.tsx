@@ -42,6 +42,11 @@ export function Fact({ name, children, mono = true }: { name: ReactNode; childre
   );
 }
 
+/** `3 of 8`, the first of them large. */
+export function Of({ part, whole }: { part: ReactNode; whole: ReactNode }) {
+  return <>{part}<span className="ml-1.5 text-14 text-dim">of {whole}</span></>;
+}
+
 /** Figures that answer a page's question. */
 export function Figure({ name, value, note, className }: { name: ReactNode; value: ReactNode; note?: ReactNode; className?: string }) {
   return (

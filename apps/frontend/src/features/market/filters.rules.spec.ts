@@ -1,20 +1,37 @@
 import { describe, expect, it } from 'vitest';
-import { chipsOf, NO_FILTERS, readFilters, searchOf, writeFilters } from './filters.rules';
+import { chipsOf, CONTROLS, directionOf, nextOrder, readQuery, readSearch, searchOf, valueOf, withValue, writeSearch } from './filters.rules';
 
-describe('filters of the market', () => {
-  it('the address and the filters say the same', () => {
-    const filters = { ...NO_FILTERS, gpu: 'RTX 4090', gpus: '2', price: '0.50', reliability: '0.98' };
-    expect(readFilters(new URLSearchParams(writeFilters(filters)))).toEqual(filters);
-    expect(writeFilters(NO_FILTERS)).toBe('');
+const Q = 'gpu_name=RTX_4090 num_gpus=2 dph_total<=0.5';
+
+describe('search of the market', () => {
+  it('the address and the search say the same', () => {
+    const search = { q: Q, order: 'reliability-' };
+    expect(readSearch(new URLSearchParams(writeSearch(search)))).toEqual(search);
+    expect(writeSearch({ q: ' ', order: '' })).toBe('');
+    expect(searchOf(search).query).toEqual({ limit: 200, ...search });
   });
 
-  it('nonsense in the address is left out', () => {
-    expect(readFilters(new URLSearchParams('?gpus=-1&cpu=0&ram=x&price=1e9&reliability=2&gpu=%3Cscript%3E'))).toEqual(NO_FILTERS);
+  it('controls show and change clauses, and leave the others alone', () => {
+    const { query } = readQuery(Q);
+    expect(valueOf(query, CONTROLS.gpu).replaceAll('_', ' ')).toBe('RTX 4090');
+    expect(valueOf(query, CONTROLS.cpu)).toBe('');
+    expect(withValue(query, CONTROLS.gpus, '4')).toBe('gpu_name=RTX_4090 dph_total<=0.5 num_gpus=4');
+    expect(withValue(query, CONTROLS.price, '')).toBe('gpu_name=RTX_4090 num_gpus=2');
+    expect(withValue(query, CONTROLS.price, 'cheap')).toBeUndefined();
   });
 
-  it('asks in the units of the contract', () => {
-    expect(searchOf({ ...NO_FILTERS, gpu: 'none', gpus: '4', cpu: '2', ram: '1.5' }).query).toEqual({ limit: 200, num_gpus: 0, min_cpu_cores: 2, min_ram_mb: 1536 });
+  it('chips are the query, one clause each', () => {
+    const chips = chipsOf(readQuery(Q).query);
+    expect(chips.map(({ text }) => text).join(' ')).toBe(Q);
+    expect(chips[1]?.without).toBe('gpu_name=RTX_4090 dph_total<=0.5');
   });
 
-  it('chips are the query', () => expect(chipsOf({ ...NO_FILTERS, gpu: 'RTX 4090', price: '0.5' }).map(({ text }) => text)).toEqual(['gpu_name=RTX_4090', 'dph_total<=0.5']));
+  it('says where a query is wrong', () => expect(readQuery('num_gpus=1 gpu=x').error).toMatchObject({ start: 11 }));
+
+  it('columns order, best first, then the other way', () => {
+    expect(directionOf('', 'dph_total')).toBe('ascending');
+    expect(nextOrder('', 'reliability', 'descending')).toBe('reliability-');
+    expect(nextOrder('reliability-', 'reliability', 'descending')).toBe('reliability');
+    expect(nextOrder('reliability-', 'dph_total', 'ascending')).toBe('');
+  });
 });

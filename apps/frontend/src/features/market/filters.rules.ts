@@ -1,78 +1,82 @@
+import { type Clause, formatClause, formatQuery, parseOrder, parseQuery, type Query, type QueryError, type QueryFieldName, type QueryOp } from '@muster/shared-types';
 import type { RequestOf } from '@/lib/query-key';
 
-/** What a person narrows the market by. Strings as typed; empty = any. The address of the page holds it. */
-export interface Filters {
-  /** '' any, 'none' without, else a model. */
-  gpu: string;
-  gpus: string;
-  cpu: string;
-  ram: string;
-  price: string;
-  reliability: string;
+/** What the address of the page says: a query of the search language, and an order. */
+export interface Search {
+  q: string;
+  order: string;
 }
 
-export const NO_FILTERS: Filters = { gpu: '', gpus: '', cpu: '', ram: '', price: '', reliability: '' };
-const NAMES = Object.keys(NO_FILTERS) as (keyof Filters)[];
-
-/** Whole numbers of at most six digits; GiB may have one decimal. */
-const FORMS: Record<keyof Filters, RegExp> = {
-  gpu: /^[\w .+-]{1,100}$/,
-  gpus: /^\d{1,2}$/,
-  cpu: /^[1-9]\d{0,3}$/,
-  ram: /^\d{1,5}(\.\d)?$/,
-  price: /^\d{1,5}(\.\d{1,6})?$/,
-  reliability: /^(0(\.\d{1,4})?|1)$/,
-};
-
-/** What the address says; what it says wrongly is left out. */
-export function readFilters(params: URLSearchParams): Filters {
-  return Object.fromEntries(NAMES.map((name) => [name, FORMS[name].test(params.get(name) ?? '') ? (params.get(name) ?? '') : ''])) as unknown as Filters;
-}
-
-export const isValid = (name: keyof Filters, value: string): boolean => value === '' || FORMS[name].test(value);
-
-/** Without what is no value. */
-export function cleaned(filters: Filters): Filters {
-  const kept = { ...NO_FILTERS };
-  for (const name of NAMES) if (isValid(name, filters[name].trim())) kept[name] = filters[name].trim();
-  return kept;
-}
+export const readSearch = (params: { get(name: string): string | null }): Search => ({ q: params.get('q')?.trim() ?? '', order: params.get('order')?.trim() ?? '' });
 
 /** The query part of the page's address, in one fixed order. */
-export function writeFilters(filters: Filters): string {
+export function writeSearch({ q, order }: Search): string {
   const params = new URLSearchParams();
-  for (const name of NAMES) if (filters[name] !== '') params.set(name, filters[name]);
+  if (q.trim() !== '') params.set('q', q.trim());
+  if (order !== '') params.set('order', order);
   const text = params.toString();
   return text === '' ? '' : `?${text}`;
 }
 
-export const PAGE = 200;
-
-export function searchOf(filters: Filters, cursor?: string): RequestOf<'searchOffers'> {
-  const { gpu, gpus, cpu, ram, price, reliability } = filters;
-  return {
-    query: {
-      limit: PAGE,
-      ...(gpu !== '' && gpu !== 'none' && { gpu }),
-      ...(gpu === 'none' ? { num_gpus: 0 } : gpus !== '' && { num_gpus: Number(gpus) }),
-      ...(cpu !== '' && { min_cpu_cores: Number(cpu) }),
-      ...(ram !== '' && { min_ram_mb: Math.round(Number(ram) * 1024) }),
-      ...(price !== '' && { max_price: price }),
-      ...(reliability !== '' && { min_reliability: Number(reliability) }),
-      ...(cursor !== undefined && { cursor }),
-    },
-  };
+/** Clauses that can be read, or what is wrong and where. */
+export function readQuery(q: string): { query: Query; error: QueryError | undefined } {
+  const parsed = parseQuery(q);
+  return parsed.ok ? { query: parsed.value, error: undefined } : { query: { clauses: [] }, error: parsed.error };
 }
 
-/** The filters in the words of the search language: the chips above the table. */
-export function chipsOf(filters: Filters): { name: keyof Filters; text: string }[] {
-  const texts: Record<keyof Filters, (value: string) => string> = {
-    gpu: (value) => (value === 'none' ? 'num_gpus=0' : `gpu_name=${value.replaceAll(' ', '_')}`),
-    gpus: (value) => `num_gpus=${value}`,
-    cpu: (value) => `cpu_cores>=${value}`,
-    ram: (value) => `cpu_ram>=${value}`,
-    price: (value) => `dph_total<=${value}`,
-    reliability: (value) => `reliability>=${value}`,
-  };
-  return NAMES.filter((name) => filters[name] !== '').map((name) => ({ name, text: texts[name](filters[name]) }));
+/** The field and operator that a control of the filter bar stands for. */
+export interface Control {
+  field: QueryFieldName;
+  op: QueryOp;
+}
+
+export const CONTROLS = {
+  gpu: { field: 'gpu_name', op: '=' },
+  gpus: { field: 'num_gpus', op: '=' },
+  cpu: { field: 'cpu_cores', op: '>=' },
+  ram: { field: 'cpu_ram_mb', op: '>=' },
+  price: { field: 'dph_total', op: '<=' },
+  reliability: { field: 'reliability', op: '>=' },
+} as const satisfies Record<string, Control>;
+export type ControlName = keyof typeof CONTROLS;
+
+const isOf = (clause: Clause, { field, op }: Control): boolean => clause.field === field && clause.op === op;
+
+/** What a control shows: the value of its clause, '' without one. */
+export function valueOf(query: Query, control: Control): string {
+  const value = query.clauses.find((clause) => isOf(clause, control))?.values[0];
+  return value === undefined ? '' : String(value);
+}
+
+/** The query with the control's clause set, or taken away. Undefined: no such value for this field. */
+export function withValue(query: Query, control: Control, value: string): string | undefined {
+  const rest = query.clauses.filter((clause) => !isOf(clause, control));
+  if (value.trim() === '') return formatQuery({ clauses: rest });
+  const clause: Clause = { field: control.field, op: control.op, values: [value.trim()] };
+  const text = formatQuery({ clauses: [...rest, clause] });
+  return parseQuery(text).ok ? text : undefined;
+}
+
+export const chipsOf = (query: Query): { text: string; without: string }[] =>
+  query.clauses.map((clause, index) => ({ text: formatClause(clause), without: formatQuery({ clauses: query.clauses.filter((_, other) => other !== index) }) }));
+
+export const PAGE = 200;
+
+export function searchOf({ q, order }: Search, cursor?: string): RequestOf<'searchOffers'> {
+  return { query: { limit: PAGE, ...(q !== '' && { q }), ...(order !== '' && { order }), ...(cursor !== undefined && { cursor }) } };
+}
+
+/** Which way a column is ordered, when it is the first field of the order. */
+export function directionOf(order: string, field: QueryFieldName): 'ascending' | 'descending' | 'none' {
+  const parsed = parseOrder(order === '' ? 'dph_total' : order);
+  const first = parsed.ok ? parsed.value[0] : undefined;
+  return first?.field === field ? (first.descending ? 'descending' : 'ascending') : 'none';
+}
+
+/** Pressing a column's title: this field first, best first; again, the other way. */
+export function nextOrder(order: string, field: QueryFieldName, bestFirst: 'ascending' | 'descending'): string {
+  const now = directionOf(order, field);
+  const next = now === 'none' ? bestFirst : now === 'ascending' ? 'descending' : 'ascending';
+  const text = `${field}${next === 'descending' ? '-' : ''}`;
+  return text === 'dph_total' ? '' : text;
 }

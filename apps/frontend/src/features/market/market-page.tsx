@@ -10,7 +10,7 @@ import { Empty, Trouble, Waiting } from '@/components/ui/notice';
 import { plural, usd } from '@/lib/format.rules';
 import { RentSheet } from '../rent/rent-sheet';
 import { FilterBar } from './filter-bar';
-import { type Filters, NO_FILTERS, readFilters, searchOf, writeFilters } from './filters.rules';
+import { readQuery, readSearch, type Search, searchOf, writeSearch } from './filters.rules';
 import { OfferTable } from './offer-table';
 import { useOffers } from './use-offers';
 
@@ -18,23 +18,26 @@ import { useOffers } from './use-offers';
 export function MarketPage() {
   const router = useRouter();
   const params = useSearchParams();
-  const filters = readFilters(params);
+  const search = readSearch(params);
+  const isWrong = readQuery(search.q).error !== undefined;
   const [chosen, setChosen] = useState<Offer | undefined>();
-  const offers = useOffers(filters);
-  const change = (next: Filters): void => router.replace(`/market${writeFilters(next)}`, { scroll: false });
+  const offers = useOffers(search, !isWrong);
+  const change = (next: Partial<Search>): void => router.replace(`/market${writeSearch({ ...search, ...next })}`, { scroll: false });
   return (
     <>
-      <TopLine title="Market" state={offers.error && offers.items.length === 0 ? 'The offers are not known' : stateOf(offers.items, offers.isPending)} cli={['muster search']} http={[{ name: 'searchOffers', request: searchOf(filters) }]} />
+      <TopLine title="Market" state={offers.error && offers.items.length === 0 ? 'The offers are not known' : stateOf(offers.items, offers.isPending)} cli={[cliOf(search)]} http={[{ name: 'searchOffers', request: searchOf(search) }]} />
       <PageBody>
         <div className="rounded-panel border border-line bg-panel">
-          <FilterBar key={writeFilters(filters)} filters={filters} offers={offers.items} onChange={change} />
-          <Offers offers={offers} isFiltered={writeFilters(filters) !== ''} onClear={() => change(NO_FILTERS)} onRent={setChosen} />
+          <FilterBar q={search.q} offers={offers.items} onChange={(q) => change({ q })} />
+          {isWrong ? <Empty title="The query cannot be read" action={<Button onClick={() => change({ q: '' })}>Clear it</Button>}>What is wrong is marked above.</Empty> : <Offers offers={offers} order={search.order} onOrder={(order) => change({ order })} isFiltered={search.q !== ''} onClear={() => change({ q: '' })} onRent={setChosen} />}
         </div>
       </PageBody>
       {chosen && <RentSheet offer={chosen} onClose={() => setChosen(undefined)} />}
     </>
   );
 }
+
+const cliOf = ({ q, order }: Search): string => `muster search${q === '' ? '' : ` '${q}'`}${order === '' ? '' : ` -o '${order}'`}`;
 
 function stateOf(items: readonly Offer[], isPending: boolean): string {
   if (isPending) return 'Looking at what is free';
@@ -45,16 +48,18 @@ function stateOf(items: readonly Offer[], isPending: boolean): string {
 
 interface OffersProps {
   offers: ReturnType<typeof useOffers>;
+  order: string;
+  onOrder: (order: string) => void;
   isFiltered: boolean;
   onClear: () => void;
   onRent: (offer: Offer) => void;
 }
 
-function Offers({ offers, isFiltered, onClear, onRent }: OffersProps) {
+function Offers({ offers, order, onOrder, isFiltered, onClear, onRent }: OffersProps) {
   if (offers.isPending) return <Waiting rows={10} label="Loading offers" />;
   if (offers.error && offers.items.length === 0) return <Trouble className="m-4" error={offers.error} what="The offers could not be loaded" money="No money moved." onRetry={offers.retry} />;
   if (offers.items.length === 0) return isFiltered ? <NothingFits onClear={onClear} /> : <EmptyMarket />;
-  return <OfferTable offers={offers.items} onRent={onRent} onEnd={offers.more} isMore={offers.isMore} />;
+  return <OfferTable offers={offers.items} order={order} onOrder={onOrder} onRent={onRent} onEnd={offers.more} isMore={offers.isMore} />;
 }
 
 function NothingFits({ onClear }: { onClear: () => void }) {

@@ -1,17 +1,20 @@
 'use client';
-import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react';
+import { type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import type { Offer } from '@muster/shared-types';
+import type { Offer, QueryFieldName } from '@muster/shared-types';
 import { Button } from '@/components/ui/button';
 import { Hint } from '@/components/ui/hint';
 import { cn } from '@/lib/cn';
 import { gb, gib, percent, usd } from '@/lib/format.rules';
+import { directionOf, nextOrder } from './filters.rules';
 import { offerPrice } from './price-parts.rules';
 
 const ROW_PX = 40;
 
 interface Props {
   offers: readonly Offer[];
+  order: string;
+  onOrder: (order: string) => void;
   onRent: (offer: Offer) => void;
   onEnd: () => void;
   isMore: boolean;
@@ -20,29 +23,32 @@ interface Props {
 interface Col {
   id: string;
   title: string;
-  width: string;
   right?: boolean;
   hide?: string;
+  /** Ordered by, and which way is the better one. */
+  by?: [QueryFieldName, 'ascending' | 'descending'];
   cell: (offer: Offer) => ReactNode;
 }
 
 const COLS: readonly Col[] = [
-  { id: 'what', title: 'GPU', width: 'minmax(190px,1.6fr)', cell: (offer) => <What offer={offer} /> },
-  { id: 'price', title: 'Price', width: 'minmax(96px,0.8fr)', right: true, cell: (offer) => <Price offer={offer} /> },
-  { id: 'cpu', title: 'vCPU', width: '64px', right: true, hide: 'max-md:hidden', cell: (offer) => <span className="num">{offer.cpu_cores}</span> },
-  { id: 'ram', title: 'RAM', width: '88px', right: true, hide: 'max-md:hidden', cell: (offer) => <span className="num">{gib(offer.cpu_ram_mb)}</span> },
-  { id: 'disk', title: 'Disk', width: '96px', right: true, hide: 'max-lg:hidden', cell: (offer) => <span className="num">{gb(offer.disk_space)}</span> },
-  { id: 'place', title: 'Place', width: '64px', hide: 'max-lg:hidden', cell: (offer) => <span className="num">{offer.geolocation ?? '–'}</span> },
-  { id: 'reliability', title: 'Reliability', width: '104px', right: true, hide: 'max-sm:hidden', cell: (offer) => <span className="num">{percent(offer.reliability)}</span> },
-  { id: 'isolation', title: 'Isolation', width: '88px', hide: 'max-xl:hidden', cell: (offer) => offer.isolation },
-  { id: 'node', title: 'Machine', width: 'minmax(110px,0.9fr)', hide: 'max-xl:hidden', cell: (offer) => <span className="truncate">{offer.node_name}{offer.own_node && <span className="text-dim"> · yours</span>}</span> },
+  { id: 'what', title: 'GPU or CPU', by: ['num_gpus', 'descending'], cell: (offer) => <What offer={offer} /> },
+  { id: 'price', title: 'Price', by: ['dph_total', 'ascending'], right: true, cell: (offer) => <Price offer={offer} /> },
+  { id: 'cpu', title: 'vCPU', by: ['cpu_cores', 'descending'], right: true, hide: 'max-md:hidden', cell: (offer) => <span className="num">{offer.cpu_cores}</span> },
+  { id: 'ram', title: 'RAM', by: ['cpu_ram_mb', 'descending'], right: true, hide: 'max-md:hidden', cell: (offer) => <span className="num">{gib(offer.cpu_ram_mb)}</span> },
+  { id: 'disk', title: 'Disk', by: ['disk_space', 'descending'], right: true, hide: 'max-lg:hidden', cell: (offer) => <span className="num">{gb(offer.disk_space)}</span> },
+  { id: 'place', title: 'Place', hide: 'max-lg:hidden', cell: (offer) => <span className="num">{offer.geolocation ?? '–'}</span> },
+  { id: 'reliability', title: 'Reliability', by: ['reliability', 'descending'], right: true, hide: 'max-sm:hidden', cell: (offer) => <span className="num">{percent(offer.reliability)}</span> },
+  { id: 'isolation', title: 'Isolation', hide: 'max-xl:hidden', cell: (offer) => offer.isolation },
+  { id: 'node', title: 'Machine', hide: 'max-xl:hidden', cell: (offer) => <span className="truncate">{offer.node_name}{offer.own_node && <span className="text-dim"> · yours</span>}</span> },
 ];
-const GRID = 'grid items-center gap-x-4 px-4 [grid-template-columns:minmax(0,1.6fr)_auto_72px] sm:[grid-template-columns:minmax(0,1.6fr)_110px_104px_72px] md:[grid-template-columns:minmax(0,1.6fr)_110px_56px_88px_104px_72px] lg:[grid-template-columns:minmax(0,1.6fr)_110px_56px_88px_96px_56px_104px_72px] xl:[grid-template-columns:minmax(0,1.6fr)_110px_56px_88px_96px_56px_104px_88px_minmax(0,1fr)_72px]';
+const GRID = 'grid items-center gap-x-6 px-4 max-sm:gap-x-3 [grid-template-columns:minmax(0,1.6fr)_auto_72px] sm:[grid-template-columns:minmax(0,1.6fr)_110px_104px_72px] md:[grid-template-columns:minmax(0,1.6fr)_110px_56px_88px_104px_72px] lg:[grid-template-columns:minmax(0,1.6fr)_110px_56px_88px_96px_56px_104px_72px] xl:[grid-template-columns:minmax(0,1.6fr)_110px_56px_88px_96px_56px_104px_88px_minmax(0,1fr)_72px]';
 
 /** One table; only the rows near the window exist. ↑ ↓ move, Enter opens. */
-export function OfferTable({ offers, onRent, onEnd, isMore }: Props) {
+export function OfferTable({ offers, order, onOrder, onRent, onEnd, isMore }: Props) {
   const list = useRef<HTMLDivElement>(null);
-  const rows = useWindowVirtualizer({ count: offers.length, estimateSize: () => ROW_PX, overscan: 12, scrollMargin: list.current?.offsetTop ?? 0 });
+  const [top, setTop] = useState(0);
+  useLayoutEffect(() => setTop((list.current?.getBoundingClientRect().top ?? 0) + window.scrollY), []);
+  const rows = useWindowVirtualizer({ count: offers.length, estimateSize: () => ROW_PX, overscan: 12, scrollMargin: top });
   const shown = rows.getVirtualItems();
   const last = shown.at(-1)?.index ?? 0;
   useEffect(() => {
@@ -52,7 +58,7 @@ export function OfferTable({ offers, onRent, onEnd, isMore }: Props) {
     <div role="table" aria-label="Offers" aria-rowcount={offers.length + 1} onKeyDown={moveFocus}>
       <div role="rowgroup" className="sticky top-14 z-10 bg-panel">
         <div role="row" aria-rowindex={1} className={cn(GRID, 'h-8 border-b border-line text-12 text-dim')}>
-          {COLS.map(({ id, title, right, hide }) => <div role="columnheader" key={id} className={cn(right && 'text-right', hide)}>{title}</div>)}
+          {COLS.map((col) => <Title key={col.id} col={col} order={order} onOrder={onOrder} />)}
           <div role="columnheader"><span className="sr-only">Rent</span></div>
         </div>
       </div>
@@ -62,6 +68,16 @@ export function OfferTable({ offers, onRent, onEnd, isMore }: Props) {
           return offer && <OfferRow key={offer.id} offer={offer} index={index} top={top} onRent={onRent} />;
         })}
       </div>
+    </div>
+  );
+}
+
+function Title({ col: { title, right, hide, by }, order, onOrder }: { col: Col; order: string; onOrder: (order: string) => void }) {
+  if (!by) return <div role="columnheader" className={cn(right && 'text-right', hide)}>{title}</div>;
+  const direction = directionOf(order, by[0]);
+  return (
+    <div role="columnheader" aria-sort={direction} className={cn(right && 'text-right', hide)}>
+      <button type="button" onClick={() => onOrder(nextOrder(order, ...by))} className={cn('hover:text-ink', direction !== 'none' && 'text-ink')}>{title}{direction !== 'none' && <span aria-hidden> {direction === 'ascending' ? '↑' : '↓'}</span>}</button>
     </div>
   );
 }
@@ -82,7 +98,7 @@ export const nameOf = (offer: Pick<Offer, 'num_gpus' | 'gpu_name' | 'cpu_cores'>
 function What({ offer }: { offer: Offer }) {
   return (
     <span className="flex min-w-0 items-baseline gap-2">
-      <span className="truncate text-14">{nameOf(offer)}</span>
+      <span className="shrink-0 text-14">{nameOf(offer)}</span>
       <span className="num truncate text-12 text-dim">{offer.num_gpus > 0 ? gib(offer.gpu_ram_mb) : offer.cpu_name}</span>
     </span>
   );

@@ -2,7 +2,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import type { Offer } from '@muster/shared-types';
 import { api, useApi } from '@/lib/api';
-import { type Filters, searchOf } from './filters.rules';
+import { type Search, searchOf } from './filters.rules';
 
 const EVERY_MS = 15_000;
 
@@ -16,12 +16,12 @@ export interface Offers {
 }
 
 /** The first page is asked again and again; the ones behind it when the reader gets there. */
-export function useOffers(filters: Filters): Offers {
-  const first = useApi('searchOffers', searchOf(filters), { every: EVERY_MS, keep: true });
+export function useOffers(search: Search, enabled = true): Offers {
+  const first = useApi('searchOffers', searchOf(search), { every: EVERY_MS, keep: true, enabled });
   const cursor = first.data?.next ?? undefined;
   const rest = useInfiniteQuery({
-    queryKey: ['searchOffers', 'further', searchOf(filters), cursor],
-    queryFn: ({ pageParam }) => api().call('searchOffers', searchOf(filters, pageParam)),
+    queryKey: ['searchOffers', 'further', searchOf(search), cursor],
+    queryFn: ({ pageParam }) => api().call('searchOffers', searchOf(search, pageParam)),
     initialPageParam: cursor ?? '',
     getNextPageParam: (page) => page.next ?? undefined,
     enabled: cursor !== undefined,

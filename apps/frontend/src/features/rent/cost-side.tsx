@@ -2,7 +2,7 @@
 import type { Quote } from '@muster/shared-types';
 import { Until, When } from '@/components/ui/time';
 import { cn } from '@/lib/cn';
-import { duration, usd } from '@/lib/format.rules';
+import { duration, quantity, usd } from '@/lib/format.rules';
 import { Remark } from '@/components/ui/notice';
 
 const PART_NAMES = { gpu: 'GPU', cpu: 'vCPU', ram: 'RAM', disk: 'Disk' } as const;
@@ -18,7 +18,7 @@ export function CostSide({ quote, isStale }: { quote: Quote | undefined; isStale
         <dl className="mt-3 grid grid-cols-[1fr_auto] gap-x-4 gap-y-1 text-13">
           {quote.parts.map((part) => (
             <div key={part.name} className="contents">
-              <dt className="text-dim">{PART_NAMES[part.name]} <span className="num">{part.quantity} {part.unit}</span></dt>
+              <dt className="text-dim">{PART_NAMES[part.name]} <span className="num text-12">{quantity(part.quantity)} × {usd(part.unit_price_usd)} per {part.unit}</span></dt>
               <dd className="num text-right">{usd(part.usd_per_hour)}</dd>
             </div>
           ))}

@@ -3,7 +3,7 @@ import type { RentalView } from '@muster/shared-types';
 import { Panel } from '@/components/ui/panel';
 import { Until, When } from '@/components/ui/time';
 import { useApi } from '@/lib/api';
-import { duration, rate, usd } from '@/lib/format.rules';
+import { duration, quantity, rate, usd } from '@/lib/format.rules';
 import { costOf } from '@/lib/money.rules';
 import { LiveCost } from './live-cost';
 import { isOver } from './rental.rules';
@@ -20,7 +20,7 @@ export function Bill({ rental }: { rental: RentalView }) {
       <p className="num text-28 tracking-tight"><LiveCost rental={rental} places={6} /></p>
       <p className="mt-1 text-13 text-dim">{over ? 'in all' : 'so far'}, <span className="num">{duration(billing.billed_seconds)}</span> settled{billing.billed_through && <> until <When at={billing.billed_through} className="num" /></>}</p>
       <dl className="mt-4 grid grid-cols-[1fr_auto] gap-x-4 gap-y-1 text-13">
-        {billing.parts.map((part) => <div key={part.name} className="contents"><dt className="text-dim">{PART_NAMES[part.name]} <span className="num">{part.quantity} {part.unit}</span></dt><dd className="num text-right">{usd(part.usd_per_hour)}/h</dd></div>)}
+        {billing.parts.map((part) => <div key={part.name} className="contents"><dt className="text-dim">{PART_NAMES[part.name]} <span className="num text-12">{quantity(part.quantity)} × {usd(part.unit_price_usd)} per {part.unit}</span></dt><dd className="num text-right">{usd(part.usd_per_hour)}/h</dd></div>)}
         <div className="contents"><dt className="border-t border-line pt-1">Rate</dt><dd className="num border-t border-line pt-1 text-right">{rate(billing.dph_total)}</dd></div>
       </dl>
       {!over && (

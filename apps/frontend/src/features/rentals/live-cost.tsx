@@ -10,6 +10,6 @@ export function LiveCost({ rental, places = 4 }: { rental: RentalView; places?: 
   const seenAt = useSeenAt(rental);
   const now = useNow();
   const { cost_usd, dph_total } = rental.billing;
-  const isRunning = rental.status === 'running' && now > 0;
-  return <span className="num">{usd(isRunning ? runningCost(cost_usd, dph_total, Math.min(now - seenAt, 15_000)) : cost_usd, places)}</span>;
+  const isRunning = rental.status === 'running' && now > 0; // a stopped one moves too slowly to be watched
+  return <span className="num">{usd(isRunning ? runningCost(cost_usd, dph_total, Math.min(now - seenAt, 20_000)) : cost_usd, places)}</span>;
 }

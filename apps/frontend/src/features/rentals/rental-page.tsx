@@ -10,19 +10,26 @@ import { Panel } from '@/components/ui/panel';
 import { StateWord } from '@/components/ui/state-word';
 import { Since } from '@/components/ui/time';
 import { useApi } from '@/lib/api';
+import { useLiveState } from '@/lib/live';
 import { rate, shortId, usd } from '@/lib/format.rules';
 import { Bill } from './bill';
 import { ConnectionCard } from './connection-card';
 import { Destroy } from './destroy';
 import { EventsPanel } from './events-panel';
 import { LiveCost } from './live-cost';
+import { ChartsPanel } from '../charts/charts-panel';
+import { TerminalPanel } from '../terminal/terminal-panel';
 import { LogsPanel } from './logs-panel';
+import { StopStart } from './stop-start';
 import { Phases } from './phases';
+import { useRentalRoom } from './use-rental-room';
 import { askEveryMs, endWords, isOver, whatOf } from './rental.rules';
 
 export function RentalPage({ id }: { id: string }) {
   const request = { params: { rental_id: id } };
-  const rental = useApi('getRental', request, { every: askEveryMs });
+  const isLive = useLiveState() === 'live';
+  const rental = useApi('getRental', request, { every: (known) => askEveryMs(known, isLive) });
+  useRentalRoom(id, rental.data !== undefined && !isOver(rental.data));
   const name = shortId('rental', id);
   const data = rental.data;
   return (
@@ -49,6 +56,7 @@ function State({ rental }: { rental: RentalView }) {
       <StateWord state={rental.status} />
       {rental.status === 'running' && rental.start_time && <span>for <Since at={rental.start_time} className="num" />, <LiveCost rental={rental} /> so far</span>}
       {rental.status === 'starting' && <span>free until it can be reached</span>}
+      {rental.status === 'stopped' && <span>its disk is kept for {rate(rental.billing.stopped_dph)}; <LiveCost rental={rental} /> so far</span>}
       {isOver(rental) && rental.end_reason && <span>{endWords(rental.end_reason)}; it cost {usd(rental.billing.cost_usd)}</span>}
     </span>
   );
@@ -59,6 +67,7 @@ function Actions({ rental }: { rental: RentalView }) {
   if (!rental.actions.includes('destroy')) return null;
   return (
     <>
+      <StopStart rental={rental} />
       <Button look="danger" onClick={() => setAsking(true)}>Destroy</Button>
       {asking && <Destroy rental={rental} onClose={() => setAsking(false)} />}
     </>
@@ -77,10 +86,12 @@ function Sections({ rental }: { rental: RentalView }) {
     <div className="flex flex-col gap-4">
       {rental.fault && <Panel><Remark tone="attention"><strong>{rental.fault.message}</strong> <code className="num text-12">{rental.fault.code}</code>{isOver(rental) && rental.start_time === null && ' It never ran, so it cost nothing.'}</Remark></Panel>}
       {rental.warnings.map((warning) => <Remark key={warning} tone="attention">{warning}</Remark>)}
-      {!isOver(rental) && rental.status !== 'running' && rental.status !== 'stopping' && <Phases rental={rental} />}
+      {!isOver(rental) && (rental.status === 'pending' || rental.status === 'starting') && <Phases rental={rental} />}
       {rental.connection && rental.status === 'running' && <ConnectionCard rental={rental} connection={rental.connection} />}
       <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_360px]">
         <div className="flex min-w-0 flex-col gap-4">
+          {rental.start_time && <ChartsPanel of={{ kind: 'instance', id: rental.id }} isLive={rental.status === 'running'} />}
+          {rental.status === 'running' && <TerminalPanel rentalId={rental.id} />}
           {rental.actions.includes('logs') && <LogsPanel rentalId={rental.id} isLive={rental.status === 'running'} />}
           <EventsPanel rentalId={rental.id} isLive={!isOver(rental)} status={rental.status} />
         </div>

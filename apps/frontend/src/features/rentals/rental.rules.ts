@@ -49,6 +49,7 @@ const END_WORDS: Readonly<Record<string, string>> = {
   spend_limit: 'your spending limit was reached',
   host_retired: 'the host took the machine off the market',
   host_shutdown: 'the machine was shut down by its host',
+  host_fault: 'the machine had a fault',
   host_lost: 'the machine was silent for an hour',
   instance_exited: 'the container ended by itself',
   disk_overrun: 'the disk was overrun',
@@ -60,8 +61,9 @@ const END_WORDS: Readonly<Record<string, string>> = {
 export const endWords = (reason: NonNullable<RentalView['end_reason']>): string => END_WORDS[reason] ?? words(reason);
 
 /** How often to ask while nothing tells us. */
-export function askEveryMs(rental: Pick<RentalView, 'status'> | undefined): number | false {
+export function askEveryMs(rental: Pick<RentalView, 'status'> | undefined, isLive = false): number | false {
   if (!rental) return 5_000;
   if (isOver(rental)) return false;
-  return rental.status === 'running' || rental.status === 'stopped' ? 5_000 : 1_000;
+  if (rental.status === 'running' || rental.status === 'stopped') return isLive ? 15_000 : 5_000;
+  return isLive ? 3_000 : 1_000;
 }
