@@ -79,6 +79,7 @@ describe('unique indexes', () => {
       execution_archive_due: '((manifest IS NOT NULL) AND ("archiveKey" IS NULL))',
       execution_live_of_job: `(status = ANY (${executions('leased', 'running')}))`,
       ledger_entry_unsealed: '(seq IS NULL)',
+      maintenance_one_open: '(("endedAt" IS NULL) AND ("cancelledAt" IS NULL))',
       node_finding_open_once: '("clearedAt" IS NULL)',
       rental_telemetry_slot_once: '(("telemetrySlot" IS NOT NULL) AND ("releasedAt" IS NULL))',
     });

@@ -19,6 +19,8 @@ export const constraintViolations: Violations = {
   node_reputation_range: (r) => node(r, '"reputationScore" = 201'),
   node_retired_unlisted: (r) => node(r, `lifecycle = 'retired', listing = 'listed'`),
   node_downtime_forward: (r) => `UPDATE "NodeDowntime" SET "toAt" = '2025-01-01' WHERE "nodeId" = '${r.nodeId}'`,
+  maintenance_forward: (r) => maintenance(r, `'2026-01-01', '2026-01-01', NULL, NULL`),
+  maintenance_one_end: (r) => maintenance(r, `'2026-01-01', '2026-01-02', now(), now()`),
   tunnel_port_range: (r) => `INSERT INTO "TunnelPort" ("tunnelServerId", port) VALUES ('${r.serverId}', 65536)`,
   tunnel_port_held_whole: (r) => `UPDATE "TunnelPort" SET "rentalId" = '${r.rentalId}' WHERE port = 20001`,
   rental_running_has_start: (r) => twin(r, `{"startTime": null}`),
@@ -43,6 +45,7 @@ export const constraintViolations: Violations = {
 
 /** Refused by a unique index of that name. */
 export const uniqueViolations: Violations = {
+  maintenance_one_open: (r) => `${maintenance(r, `'2026-01-01', '2026-01-02', NULL, NULL`)}, (${id}, '${r.nodeId}', '2026-01-03', '2026-01-04', NULL, NULL)`,
   node_downtime_one_open: (r) => `INSERT INTO "NodeDowntime" (id, "nodeId", "fromAt") VALUES (${id}, '${r.nodeId}', now())`,
   tunnel_port_one_per_container_port: (r) => `UPDATE "TunnelPort" SET "rentalId" = '${r.rentalId}', "containerPort" = 22 WHERE port = 20001`,
   account_one_per_kind_of_market: () => `INSERT INTO "LedgerAccount" (id, kind) VALUES (${id}, 'platform_fee')`,
@@ -102,4 +105,8 @@ function twin(rows: MarketRows, change: string): string {
 
 function transfer(debit: string, credit: string, micro: number, transferId = id): string {
   return `INSERT INTO "LedgerTransfer" (id, "debitAccountId", "creditAccountId", "amountMicro", kind) VALUES (${transferId}, '${debit}', '${credit}', ${micro}, 'test')`;
+}
+
+function maintenance({ nodeId }: MarketRows, values: string): string {
+  return `INSERT INTO "NodeMaintenance" (id, "nodeId", "fromAt", "toAt", "endedAt", "cancelledAt") VALUES (${id}, '${nodeId}', ${values})`;
 }

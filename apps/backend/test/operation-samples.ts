@@ -79,6 +79,10 @@ const paramsByOwner: Record<Owned, (of: Estate) => Record<string, string>> = {
 const paramsByOperation: Partial<Record<OperationName, (of: Estate) => Record<string, string>>> = {
   getCredits: () => ({ owner: 'me' }),
   reportResult: ({ workerId }) => ({ node_id: workerId }),
+  suspendUser: ({ account }) => ({ user_id: account.id }),
+  unsuspendUser: ({ account }) => ({ user_id: account.id }),
+  quarantineNode: ({ agent }) => ({ node_id: agent.nodeId }),
+  releaseNode: ({ agent }) => ({ node_id: agent.nodeId }),
   getBlob: ({ uploadId }) => ({ key: `inputs:${uploadId}` }),
   putBlob: ({ uploadId }) => ({ key: `inputs:${uploadId}` }),
 };
@@ -101,6 +105,10 @@ const bodies: Partial<Record<OperationName, (of: Estate) => unknown>> = {
   quoteJob: () => HELLO,
   createJob: () => HELLO,
   createUpload: () => UPLOAD,
+  planMaintenance: () => ({ until: new Date(Date.now() + 86_400_000).toISOString(), reason: 'new fans' }),
+  readNotifications: () => ({}),
+  suspendUser: () => ({ reason: 'sample' }),
+  quarantineNode: () => ({ reason: 'sample' }),
   setWall: () => ({ shown: true }),
   registerNode: () => WORKER,
   reportResult: ({ workerId, executionId }) => ({ execution_id: executionId, node_id: workerId, result: null, result_hash: null, error: { code: 'exit_code', blame: 'job', message: 'none' } }),

@@ -3,6 +3,7 @@ import { registerAdmin } from './commands/admin.js';
 import { registerExec } from './commands/exec.js';
 import { registerKeys } from './commands/keys.js';
 import { registerLogs } from './commands/logs.js';
+import { registerMarketWords } from './commands/market-words.js';
 import { registerMoney } from './commands/money.js';
 import { registerNode } from './commands/node.js';
 import { registerOpen } from './commands/open.js';
@@ -36,6 +37,7 @@ const REGISTRATIONS: readonly Register[] = [
   registerResult,
   registerMarketViews,
   registerMoney,
+  registerMarketWords,
   registerNode,
   registerKeys,
   registerAdmin,

@@ -25,4 +25,8 @@ export * from './api/live.js';
 export * from './api/jobs.js';
 export * from './api/telemetry.js';
 export * from './api/system.js';
+export * from './api/prices.js';
+export * from './api/notifications.js';
+export * from './api/host.js';
+export * from './api/operator.js';
 export * from './api/operations.js';

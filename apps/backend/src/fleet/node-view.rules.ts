@@ -1,5 +1,7 @@
 import { formatUsd, Inventory, NodeTier, type NodeSummary, type NodeView, type Reliability } from '@muster/shared-types';
 import { z } from 'zod';
+import { VERSION } from '../platform/version.js';
+import { isOlder } from './version.rules.js';
 import { allowedActions } from './node.rules.js';
 import type { NodeMoney, NodeRow } from './nodes.store.js';
 import { allChecks } from './preflight.rules.js';
@@ -43,6 +45,8 @@ export function summarise(node: NodeRow, { reliability, lastBeatAt }: Liveness):
     geolocation: Location.parse(node.locationData ?? {}).country ?? null,
     region: node.region,
     isolation: inventory.isolation,
+    agent_version: inventory.agent_version,
+    agent_outdated: isOlder(inventory.agent_version, VERSION),
     reputation: node.reputationScore,
     reliability: reliability.reliability,
     registered_at: node.registeredAt.toISOString(),

@@ -9,11 +9,12 @@ import { LocalAccounts } from './local-accounts.js';
 import { Revocations } from './revocations.js';
 import { SessionTokens } from './session-tokens.js';
 import { Sessions } from './sessions.js';
+import { Suspension } from './suspension.js';
 import { SshKeys } from './ssh-keys.js';
 
 @Module({
   controllers: [IdentityController, KeysController],
-  providers: [ApiKeys, Authenticator, LocalAccounts, Revocations, Sessions, SessionTokens, SshKeys, { provide: APP_GUARD, useClass: AuthGuard }],
-  exports: [Authenticator, Revocations],
+  providers: [ApiKeys, Authenticator, LocalAccounts, Revocations, Sessions, SessionTokens, SshKeys, Suspension, { provide: APP_GUARD, useClass: AuthGuard }],
+  exports: [Authenticator, Revocations, Suspension],
 })
 export class IdentityModule {}

@@ -22,6 +22,6 @@ import { SubmitJob } from './submit/submit.js';
   imports: [ResultsModule, ScheduleModule],
   controllers: [CreditController, JobsController],
   providers: [AfterSubmit, CancelJob, Credits, InputFiles, MarketNodes, PlanJob, QuoteJob, ReadJobs, Refunds, SchedulerWake, SubmitJob, Wall],
-  exports: [Refunds, SchedulerWake],
+  exports: [CancelJob, Refunds, SchedulerWake],
 })
 export class JobsModule {}

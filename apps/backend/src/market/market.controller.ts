@@ -3,6 +3,7 @@ import { operations, unwrap, type OperationInput, type OperationOutput } from '@
 import { Db } from '../platform/db.js';
 import { Input, Operation, Who } from '../platform/operation.js';
 import { userOf, type Principal } from '../platform/principal.js';
+import { Prices } from './prices.js';
 import { QuoteOffer } from './quote.js';
 import { SearchOffers } from './search.js';
 import { templates } from './templates.js';
@@ -13,6 +14,7 @@ export class MarketController {
     private readonly db: Db,
     private readonly search: SearchOffers,
     private readonly quote: QuoteOffer,
+    private readonly prices: Prices,
   ) {}
 
   @Operation(operations.searchOffers)
@@ -23,6 +25,11 @@ export class MarketController {
   @Operation(operations.createQuote)
   async createQuote(@Who() who: Principal, @Input() { body }: OperationInput<typeof operations.createQuote>): Promise<OperationOutput<typeof operations.createQuote>> {
     return unwrap(await this.quote.run(userOf(who).userId, body));
+  }
+
+  @Operation(operations.marketPrices)
+  async marketPrices(@Input() { query }: OperationInput<typeof operations.marketPrices>): Promise<OperationOutput<typeof operations.marketPrices>> {
+    return await this.prices.view(query);
   }
 
   @Operation(operations.listTemplates)

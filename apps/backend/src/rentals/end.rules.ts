@@ -14,6 +14,7 @@ const WORDS: Record<RentalEndReason, string> = {
   spend_limit: 'The spend limit is reached.',
   host_retired: 'The host took the machine off the market.',
   host_shutdown: 'The host shut the machine down.',
+  account_suspended: 'An operator of the market suspended the account.',
   host_lost: 'The machine has been silent for too long. Its silence was not charged.',
   instance_exited: 'The program in the container ended.',
   disk_overrun: 'The container filled the disk of the machine outside /workspace.',

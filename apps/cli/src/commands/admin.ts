@@ -5,6 +5,7 @@ import { CliError, EXIT } from '../output/exit-codes.js';
 import { say, sayJson } from '../output/io.js';
 import { facts, usd } from '../output/words.js';
 import { openAccess } from './access.js';
+import { registerAdminViews } from './admin-views.js';
 
 export function registerAdmin(program: Command, context: CliContext): void {
   const admin = program.command('admin').description('For operators of the market');
@@ -26,6 +27,7 @@ export function registerAdmin(program: Command, context: CliContext): void {
     .description('Run every money invariant')
     .addHelpText('after', '\nExample:\n  muster admin check-ledger')
     .action(() => checkLedger(context));
+  registerAdminViews(admin, context);
 }
 
 async function grant({ io, config }: CliContext, email: string, amount: string): Promise<void> {

@@ -2,14 +2,16 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { confirm, isCancel } from '@clack/prompts';
-import type { NodeSummary, NodeView } from '@muster/shared-types';
+import type { NodeView } from '@muster/shared-types';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
 import { type Io, say, sayJson } from '../output/io.js';
 import { duration, facts, gib, stateWord, table, usd, when } from '../output/words.js';
-import { type Access, openAccess } from './access.js';
-import { remember, resolveId, shortId } from './recall.js';
+import { openAccess } from './access.js';
+import { allNodes, findNode } from './find-node.js';
+import { registerMaintenance } from './maintenance.js';
+import { remember, shortId } from './recall.js';
 
 interface JoinOptions {
   name?: string;
@@ -47,6 +49,7 @@ export function registerNode(program: Command, context: CliContext): void {
   onNode(node, 'list', 'Put it on the market').action((typed: string) => change(context, typed, 'listNode', 'is on the market'));
   onNode(node, 'unlist', 'Take it off the market; running rentals go on').action((typed: string) => change(context, typed, 'unlistNode', 'is off the market'));
   onNode(node, 'drain', 'Accept nothing new, finish what runs').action((typed: string) => change(context, typed, 'drainNode', 'accepts nothing new'));
+  registerMaintenance(node, context);
   onNode(node, 'retire', 'Leave the market for good')
     .option('--force', 'end running rentals')
     .option('-y, --yes', 'do not ask')
@@ -68,12 +71,6 @@ async function join_({ config }: CliContext, { name, geolocation, unlisted }: Jo
   });
 }
 
-async function allNodes(access: Access): Promise<NodeSummary[]> {
-  const nodes: NodeSummary[] = [];
-  for await (const node of access.client.all('listNodes', { query: { limit: 200 } })) nodes.push(node);
-  return nodes;
-}
-
 async function ls({ io, config }: CliContext): Promise<void> {
   const nodes = await allNodes(await openAccess(config));
   await remember(config, 'nodes', nodes.map((node) => node.id));
@@ -87,14 +84,10 @@ async function ls({ io, config }: CliContext): Promise<void> {
   say(io, table(io, [{ title: '#', align: 'right' }, { title: 'NAME' }, { title: 'STATE' }, { title: 'LISTING' }, { title: 'MACHINE' }, { title: 'VCPU', align: 'right' }, { title: 'RAM', align: 'right' }, { title: 'DISK', align: 'right' }, { title: 'RELIABILITY', align: 'right' }, { title: 'REPUTATION', align: 'right' }], rows));
 }
 
-async function find({ config }: CliContext, access: Access, typed: string): Promise<string> {
-  return resolveId(config, 'nodes', typed, async () => (await allNodes(access)).map((node) => node.id));
-}
-
 async function show(context: CliContext, typed: string): Promise<void> {
   const { io } = context;
   const access = await openAccess(context.config);
-  const node = await access.client.call('getNode', { params: { node_id: await find(context, access, typed) } });
+  const node = await access.client.call('getNode', { params: { node_id: await findNode(context, access, typed) } });
   if (io.json) return sayJson(io, node);
   say(io, nodeFacts(io, node));
   const marks = { pass: io.paint.green('✓'), warn: io.paint.yellow('!'), fail: io.paint.red('✗'), skipped: io.paint.dim('–') };
@@ -113,6 +106,7 @@ function nodeFacts(io: Io, node: NodeView): string {
     ['reliability', `${(parts.reliability * 100).toFixed(2)} %: down ${duration(parts.down_minutes * 60)} of ${duration(parts.minutes * 60)}, starts ${parts.starts_ok} good, ${parts.starts_failed} failed`],
     ['reputation', String(node.reputation)],
     ['heard', node.last_heartbeat ? when(node.last_heartbeat) : 'never'],
+    ...(node.agent_version === '' ? [] : [['agent', node.agent_outdated ? io.paint.yellow(`${node.agent_version}, older than this market: update it on the machine and start it again`) : node.agent_version] as const]),
     ['you can', node.actions.join(', ')],
   ]);
 }
@@ -128,7 +122,7 @@ async function price(context: CliContext, typed: string, options: PriceOptions):
     ...(options.minChunk && { min_chunk: Number(options.minChunk) }),
   };
   if (Object.keys(body).length === 0) throw new CliError('No price was given.', EXIT.usage, 'For example: muster node price 1 --cpu 0.012');
-  const node = await access.client.call('priceNode', { params: { node_id: await find(context, access, typed) }, body });
+  const node = await access.client.call('priceNode', { params: { node_id: await findNode(context, access, typed) }, body });
   if (io.json) return sayJson(io, node);
   say(io, nodeFacts(io, node));
 }
@@ -136,7 +130,7 @@ async function price(context: CliContext, typed: string, options: PriceOptions):
 async function change(context: CliContext, typed: string, operation: 'listNode' | 'unlistNode' | 'drainNode', words: string): Promise<void> {
   const { io } = context;
   const access = await openAccess(context.config);
-  const node = await access.client.call(operation, { params: { node_id: await find(context, access, typed) } });
+  const node = await access.client.call(operation, { params: { node_id: await findNode(context, access, typed) } });
   if (io.json) return sayJson(io, node);
   say(io, `${io.paint.green('✓')} ${node.name} ${words}.`);
 }
@@ -144,7 +138,7 @@ async function change(context: CliContext, typed: string, operation: 'listNode' 
 async function retire(context: CliContext, typed: string, { force = false, yes }: { force?: boolean; yes?: boolean }): Promise<void> {
   const { io } = context;
   const access = await openAccess(context.config);
-  const id = await find(context, access, typed);
+  const id = await findNode(context, access, typed);
   if (!yes && io.isTty && !io.json) {
     const answer = await confirm({ message: `Retire it for good${force ? ' and end what runs on it' : ''}?` });
     if (isCancel(answer) || !answer) throw new CliError('Nothing was changed.', EXIT.refused);

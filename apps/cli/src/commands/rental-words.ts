@@ -10,6 +10,7 @@ const END_WORDS: Record<NonNullable<RentalView['end_reason']>, string> = {
   balance_exhausted: 'the balance was used up',
   run_until: 'its end time was reached',
   spend_limit: 'its spend limit was reached',
+  account_suspended: 'an operator suspended the account',
   host_retired: 'the host left the market',
   host_shutdown: 'the host was shut down',
   host_lost: 'the host was silent for too long',

@@ -1,9 +1,13 @@
 import { blobOperations } from './blobs.js';
 import { fleetOperations } from './fleet.js';
+import { hostOperations } from './host.js';
 import { identityOperations } from './identity.js';
 import { jobOperations } from './jobs.js';
 import { liveOperations } from './live.js';
 import { ledgerOperations, marketOperations } from './market.js';
+import { notificationOperations } from './notifications.js';
+import { operatorOperations } from './operator.js';
+import { priceOperations } from './prices.js';
 import { systemOperations } from './system.js';
 import { telemetryOperations } from './telemetry.js';
 
@@ -12,7 +16,11 @@ export const operations = {
   ...systemOperations,
   ...identityOperations,
   ...fleetOperations,
+  ...hostOperations,
   ...marketOperations,
+  ...priceOperations,
+  ...notificationOperations,
+  ...operatorOperations,
   ...ledgerOperations,
   ...jobOperations,
   ...blobOperations,

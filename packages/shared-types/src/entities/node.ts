@@ -72,6 +72,10 @@ export const NodeSummary = z
     geolocation: z.string().nullable(),
     region: z.string().nullable(),
     isolation: z.enum(['basic', 'full']),
+    /** What the agent said of itself; empty for a machine that only speaks HTTP. */
+    agent_version: z.string().default(''),
+    /** Older than this market: its host should update it. */
+    agent_outdated: z.boolean().default(false),
     reputation: z.number().int(),
     reliability: z.number().min(0).max(1),
     registered_at: Timestamp,

@@ -47,6 +47,7 @@ const END_WORDS: Readonly<Record<string, string>> = {
   balance_exhausted: 'the balance was used up',
   run_until: 'the end you set was reached',
   spend_limit: 'your spending limit was reached',
+  account_suspended: 'an operator of the market suspended the account',
   host_retired: 'the host took the machine off the market',
   host_shutdown: 'the machine was shut down by its host',
   host_fault: 'the machine had a fault',
