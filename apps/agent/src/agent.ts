@@ -67,6 +67,7 @@ export class Agent {
     });
     this.reports = new Reports(() => this.connection, log);
     this.imported = this.importImages();
+    store.jobImages = () => this.tasks?.images() ?? [];
     this.execs = new Execs({ engine, isWanted: (rentalId) => store.doc.instances[rentalId] !== undefined, post: (frame) => this.connection.post('exec_data', frame), log });
     this.loop = new Loop({
       engine,
@@ -192,7 +193,7 @@ export class Agent {
       offered: () => this.lastInventory && capacityOf(this.lastInventory),
       rentals: () => wanted().map(heldByInstance),
       draining: () => this.store.doc.draining,
-      keepImages: () => wanted().map((spec) => spec.image),
+      keepImages: () => this.store.wantedImages(),
       log,
     });
   }

@@ -74,6 +74,19 @@ describe.skipIf(obstacle !== null)(`images of a real engine${obstacle === null ?
     expect(await engine.collectImages([])).toEqual([ref]);
   });
 
+  it('keeps an image that is wanted by its digest', async () => {
+    registry = await startTestRegistry(tar);
+    const repository = `${registry.host}/some/image`;
+    const first = await engine.pull(`${repository}:1`);
+    await engine.collectImages([]);
+    const ref = `${repository}@${(first.ok && first.value.digest) || ''}`;
+    expect(await engine.pull(ref)).toMatchObject({ ok: true });
+    expect(await engine.collectImages([ref])).toEqual([]);
+    expect(await engine.hasImage(ref)).toBe(true);
+    expect(await engine.collectImages([])).toHaveLength(1);
+    expect(await engine.hasImage(ref)).toBe(false);
+  });
+
   it('cancels a pull: the bytes stop', async () => {
     registry = await startTestRegistry(tar, { fillerBytes: 32 * 2 ** 20, delayMs: 20 });
     const { sentBytes, host } = registry;

@@ -39,7 +39,7 @@ export class Images {
     const images = await this.docker.listImages();
     return images.map((image) => ({
       id: image.Id,
-      refs: (image.RepoTags ?? []).filter((ref) => ref !== '<none>:<none>'),
+      refs: (image.RepoTags ?? []).filter(isNamed),
       sizeBytes: image.Size,
       hash: (image.Labels as Record<string, string> | null)?.[IMAGE_HASH_LABEL] ?? null,
     }));
@@ -117,11 +117,13 @@ export class Images {
 
   /** Removes what nobody needs. An image in use is refused by the engine itself. */
   async collect(keep: readonly string[]): Promise<string[]> {
-    const kept = new Set(keep.map(withTag));
+    const kept = new Set([...keep, ...this.pulls.keys()].map(withTag));
     const removed: string[] = [];
-    for (const image of await this.list()) {
-      if (image.refs.some((ref) => kept.has(ref) || this.pulls.has(ref) || isCurrentArchive(ref))) continue;
-      for (const ref of image.refs.length > 0 ? image.refs : [image.id]) if (await this.removeUnused(ref)) removed.push(ref);
+    for (const { Id, RepoTags, RepoDigests } of await this.docker.listImages()) {
+      const tags = (RepoTags ?? []).filter(isNamed);
+      // One that was asked for by its digest has no tag.
+      if ([...tags, ...(RepoDigests ?? [])].some((ref) => kept.has(ref) || isCurrentArchive(ref))) continue;
+      for (const ref of tags.length > 0 ? tags : [Id]) if (await this.removeUnused(ref)) removed.push(ref);
     }
     return removed;
   }
@@ -167,6 +169,8 @@ async function newestArchives(folder: string): Promise<Archive[]> {
 export function withTag(ref: string): string {
   return ref.includes('@') || /:[^/]+$/.test(ref) ? ref : `${ref}:latest`;
 }
+
+const isNamed = (ref: string): boolean => ref !== '<none>:<none>';
 
 /** JSON documents of a stream, one per line, however the chunks fall. */
 export async function* jsonLines<T>(stream: AsyncIterable<Buffer>): AsyncGenerator<T> {

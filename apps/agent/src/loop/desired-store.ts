@@ -36,6 +36,14 @@ export class DesiredStore {
     return this.current;
   }
 
+  /** Of executions, which are kept elsewhere. */
+  jobImages: () => readonly string[] = () => [];
+
+  /** Images that something on this machine runs or waits for, whatever made room is looked for. */
+  wantedImages(): string[] {
+    return [...Object.values(this.current.instances).map((one) => one.spec.image), ...this.jobImages()];
+  }
+
   /** Replaces the document and makes it durable. */
   async save(doc: DesiredDoc): Promise<void> {
     this.current = doc;

@@ -113,16 +113,12 @@ export class StepRunner {
   private async attempt(step: Step, signal: AbortSignal): Promise<StepOutcome> {
     const { traces, log } = this.options;
     try {
-      return await execute(step, { ...this.options, signal, keepImages: () => this.wantedImages(), trace: (id) => traces.of(id), onProgress: this.options.wake });
+      return await execute(step, { ...this.options, signal, keepImages: () => this.options.store.wantedImages(), trace: (id) => traces.of(id), onProgress: this.options.wake });
     } catch (error) {
       if (error instanceof TunnelError) return { kind: 'retry', fault: { code: 'tunnel_failed', message: 'The tunnel of the host is not up.' } };
       log.error({ err: error, rental_id: step.rentalId, step: step.do }, 'a step failed');
       return { kind: 'retry', fault: { code: 'internal', message: 'Something went wrong on the host.' } };
     }
-  }
-
-  private wantedImages(): string[] {
-    return Object.values(this.options.store.doc.instances).map((one) => one.spec.image);
   }
 
   private async conclude(step: Step, outcome: StepOutcome, signal: AbortSignal): Promise<void> {

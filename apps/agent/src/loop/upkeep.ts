@@ -95,7 +95,7 @@ export class Upkeep {
   private async collect(): Promise<void> {
     const { poolBytes } = await this.engine.diskFree();
     if (poolBytes > this.poolBytes * COLLECT_BELOW_FREE) return;
-    const removed = await this.engine.collectImages(Object.values(this.store.doc.instances).map((one) => one.spec.image));
+    const removed = await this.engine.collectImages(this.store.wantedImages());
     if (removed.length > 0) this.log.info({ images: removed }, 'unused images were removed');
   }
 }

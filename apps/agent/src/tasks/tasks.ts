@@ -30,7 +30,7 @@ export interface TasksOptions {
   /** What rentals hold. */
   rentals: () => Held[];
   draining: () => boolean;
-  /** Images that rentals want. */
+  /** Images that anything on this machine wants, executions too. */
   keepImages: () => string[];
   log: Logger;
 }
@@ -74,7 +74,7 @@ export class Tasks {
       updates: this.updates,
       slots: new Slots(availableParallelism()),
       mayStart: Promise.all([imagesReady, heard]),
-      makeRoom: async () => (await engine.collectImages([...options.keepImages(), ...this.images()])).length > 0,
+      makeRoom: async () => (await engine.collectImages(options.keepImages())).length > 0,
     };
   }
 
@@ -231,7 +231,8 @@ export class Tasks {
     }
   }
 
-  private images(): string[] {
+  /** Of executions that run or wait their turn. */
+  images(): string[] {
     return [...this.running.values()].map((one) => one.spec.docker_image);
   }
 }

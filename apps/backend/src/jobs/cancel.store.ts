@@ -1,3 +1,4 @@
+import { refreshStatus } from '../fleet/status.store.js';
 import type { Tx } from '../platform/db.js';
 
 export interface CancelledExecution {
@@ -16,7 +17,7 @@ export async function cancelExecutions(tx: Tx, jobIds: readonly string[], now: D
   await tx.$executeRaw`
     SELECT 1 FROM "HostNode" WHERE id IN (SELECT "nodeId" FROM "JobExecution" WHERE "jobId" = ANY(${[...jobIds]}::uuid[]) AND status IN ('leased', 'running'))
     ORDER BY id FOR NO KEY UPDATE`;
-  return await tx.$queryRaw<CancelledExecution[]>`
+  const cancelled = await tx.$queryRaw<CancelledExecution[]>`
     WITH due AS MATERIALIZED (
       SELECT e.id, e.attempt, e."jobId" AS job, e.status IN ('leased', 'running') AS live, e."nodeId" AS node FROM "JobExecution" e
       WHERE e."jobId" = ANY(${[...jobIds]}::uuid[]) AND e.status IN ('ready', 'leased', 'running') FOR NO KEY UPDATE
@@ -30,6 +31,8 @@ export async function cancelExecutions(tx: Tx, jobIds: readonly string[], now: D
       UPDATE "Gpu" g SET "executionId" = NULL FROM due d WHERE d.live AND g."executionId" = d.id
     )
     SELECT job AS "jobId", id AS "executionId", attempt, node AS "nodeId" FROM due WHERE live`;
+  await refreshStatus(tx, cancelled.map((one) => one.nodeId));
+  return cancelled;
 }
 
 /** Closes the tasks of cancelled jobs that are not decided. */

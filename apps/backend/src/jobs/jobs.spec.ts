@@ -383,6 +383,8 @@ it('a device is held by one execution at a time, and free for rent when it is ov
   cast.push(agent);
   const job = await submit({ capabilities: [word, 'cuda>=12'], redundancy: 1, consensus: 1, num_gpus: 1, gpu_name: 'rtx 4090', tasks: { kind: 'matrix', axes: { n: ['1', '2', '3'] } } });
   await until('two orders', async () => agent.executions.size === 2 || undefined);
+  const saysOf = (status: string) => until(`the node to be ${status}`, async () => (await market.db.client.hostNode.findUniqueOrThrow({ where: { id: agent.nodeId } })).status === status || undefined);
+  await saysOf('busy');
   const given = [...agent.executions.values()].flatMap((spec) => spec.gpu_uuids);
   expect(given.toSorted()).toEqual(inventory.gpus.map((gpu) => gpu.uuid).toSorted());
   const offers = async () => (await market.call('searchOffers', { query: { limit: 200 } })).body.items.filter((offer: { node_id: string }) => offer.node_id === agent.nodeId);
@@ -391,5 +393,29 @@ it('a device is held by one execution at a time, and free for rent when it is ov
   await agent.hand([...agent.executions.values()].map((spec) => reportOf(spec, HELLO)));
   expect((await ended(job.id)).status).toBe('completed');
   await settled(job.id);
+  await saysOf('online');
   expect((await offers()).length).toBeGreaterThan(0);
+});
+
+it('a node of which an execution has the last vCPU is busy for so long, whether it ends or is cancelled', async () => {
+  const word = `cast-${(words += 1)}`;
+  const agent = await SimulatedAgent.listed(market, await market.signUp(), { inventory: simulatedInventory({ capabilities: [word], cpu_cores: 1 }) });
+  agent.runs = silent;
+  agent.beatEvery(BEAT_MS);
+  cast.push(agent);
+  const status = async (): Promise<string> => (await market.db.client.hostNode.findUniqueOrThrow({ where: { id: agent.nodeId } })).status;
+  const one = { capabilities: [word], redundancy: 1, consensus: 1 };
+  const first = await submit(one);
+  const spec = await inHand(agent);
+  expect(await status()).toBe('busy');
+  await agent.hand([reportOf(spec, HELLO)]);
+  agent.executions.clear();
+  expect(await status()).toBe('online');
+  await settled(first.id);
+  const second = await submit(one);
+  await inHand(agent);
+  expect(await status()).toBe('busy');
+  await market.call('cancelJob', { token: submitter.token, params: { job_id: second.id } });
+  expect(await status()).toBe('online');
+  await settled(second.id);
 });

@@ -21,12 +21,14 @@ let home: string;
 let server: Server;
 let answer: JobResult;
 let archive: Record<string, string>;
+/** What the market says before that. */
+let before: JobResult[] = [];
 
 /** A market that may say anything: what it hands out is believed only as far as it hashes. */
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'muster-result-'));
   server = createServer((request, response) => {
-    if (request.url?.startsWith('/api/v1/jobs/')) return void response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+    if (request.url?.startsWith('/api/v1/jobs/')) return void response.setHeader('content-type', 'application/json').end(JSON.stringify(before.shift() ?? answer));
     const tar = pack();
     for (const [name, text] of Object.entries(archive)) tar.entry({ name }, text);
     tar.finalize();
@@ -86,6 +88,19 @@ describe('a result', () => {
     answer = resultOf([partOf({ manifest, result_hash: sha256('another'), archive_url: '/archive.tar' })]);
     expect((await run('-o', join(home, 'worse'))).code).toBe(EXIT.failed);
     expect((await readdir(join(home, 'bad'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())).toEqual([]);
+  });
+
+  it('whose folder is being kept is waited for; of a job that failed there is what there is', async () => {
+    const manifest: Manifest = { exit_code: 0, files: [{ path: 'file', size: 4, sha256: sha256('fine') }] };
+    archive = { file: 'fine' };
+    const part = partOf({ manifest, result_hash: sha256(canonicalJson(manifest)) });
+    before = [resultOf([part], { complete: false }), resultOf([part], { complete: false })];
+    answer = resultOf([{ ...part, archive_url: '/archive.tar' }]);
+    expect((await run('-o', join(home, 'out'))).code).toBe(EXIT.ok);
+    expect(before).toEqual([]);
+    expect(await readFile(join(home, 'out', 'output', 'file'), 'utf8')).toBe('fine');
+    answer = resultOf([partOf({ result: 'a', result_hash: sha256('a') }), partOf({ index: 1, result: 'b', result_hash: sha256('b') })], { status: 'failed', complete: false });
+    expect((await run('-o', join(home, 'parts'))).code).toBe(EXIT.ok);
   });
 
   it('that is not there yet is refused', async () => {

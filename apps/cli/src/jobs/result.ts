@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { canonicalJson } from '@muster/proof';
 import type { JobResult } from '@muster/shared-types';
 import type { Command } from 'commander';
@@ -15,6 +16,9 @@ import { findJobId } from './jobs.js';
 
 const LINE_FEED = 10;
 const DOWNLOAD_MS = 60 * 60_000;
+/** A job completes when its nodes agree; a folder that one of them brought is looked through and kept a moment later. */
+const KEPT_MS = 60_000;
+const LOOK_EVERY_MS = 250;
 
 type Part = JobResult['parts'][number];
 type WholeResult = Omit<JobResult, 'next'>;
@@ -32,7 +36,7 @@ export function registerResult(program: Command, context: CliContext): void {
 async function result(context: CliContext, typed: string, { output }: { output?: string }): Promise<void> {
   const { io, config } = context;
   const access = await openAccess(config);
-  const whole = await wholeResult(access, await findJobId(context, access, typed));
+  const whole = await keptResult(access, await findJobId(context, access, typed));
   if (whole.parts.length === 0) throw new CliError(`${nameOf(whole)} has no result yet; it is ${whole.status}.`, EXIT.refused, `Follow it with: muster get ${typed}`);
   if (output !== undefined) return saveAll(io, access, whole, resolve(output));
   if (io.json) return sayJson(io, whole);
@@ -40,6 +44,16 @@ async function result(context: CliContext, typed: string, { output }: { output?:
 }
 
 const nameOf = (whole: WholeResult): string => jobName({ id: whole.job_id });
+
+/** All of it once everything that belongs to it is kept; of a job that goes on, or failed, what there is. */
+async function keptResult(access: Access, jobId: string): Promise<WholeResult> {
+  const until = performance.now() + KEPT_MS;
+  for (;;) {
+    const whole = await wholeResult(access, jobId);
+    if (whole.complete || whole.status !== 'completed' || performance.now() > until) return whole;
+    await sleep(LOOK_EVERY_MS);
+  }
+}
 
 /** Every page of it. */
 async function wholeResult({ client }: Access, jobId: string): Promise<WholeResult> {

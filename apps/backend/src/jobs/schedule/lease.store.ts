@@ -1,4 +1,5 @@
-import type { PrismaClient } from '@muster/prisma';
+import { Prisma, type PrismaClient } from '@muster/prisma';
+import { refreshStatus, statusWithCpuUsed } from '../../fleet/status.store.js';
 import type { Need } from './need.rules.js';
 import type { Assignment } from './schedule.rules.js';
 
@@ -58,7 +59,8 @@ export async function leaseAll(db: PrismaClient, wishes: readonly LeaseWish[], n
         "startedAt" = ${at}::timestamptz, "leaseUntil" = ${at}::timestamptz + f.lease_s * interval '1 second'
       FROM fit f WHERE e.id = f.id RETURNING e.id, e.attempt, e."jobId" AS job, e."nodeId" AS node, e."taskId" AS task
     ), taken AS (
-      UPDATE "HostNode" n SET "cpuUsed" = n."cpuUsed" + t.cpu, "ramMbUsed" = n."ramMbUsed" + t.ram, "diskGbUsed" = n."diskGbUsed" + t.disk
+      UPDATE "HostNode" n SET "cpuUsed" = n."cpuUsed" + t.cpu, "ramMbUsed" = n."ramMbUsed" + t.ram, "diskGbUsed" = n."diskGbUsed" + t.disk,
+        status = ${statusWithCpuUsed(Prisma.sql`n."cpuUsed" + t.cpu`)}
       FROM (SELECT node, sum(cpu)::int AS cpu, sum(ram)::int AS ram, sum(disk)::int AS disk FROM fit GROUP BY node) t WHERE n.id = t.node
     ), held AS (
       UPDATE "Gpu" g SET "executionId" = f.id FROM fit f WHERE g.id = ANY(f.gpus)
@@ -67,6 +69,12 @@ export async function leaseAll(db: PrismaClient, wishes: readonly LeaseWish[], n
       SELECT 'TaskAssignedEvent', job, jsonb_build_object('job_id', job, 'executions', count(*), 'nodes', count(DISTINCT node)), ${at}::timestamptz FROM fit GROUP BY job
     )
     SELECT l.*, t.index AS task_index, t.kind, t.environment, t.part FROM leased l JOIN "Task" t ON t.id = l.task`;
+}
+
+/** What devices say of a node is seen once they are held: one row at a time, so that it waits for nobody in a wrong order. */
+export async function refreshHolders(db: PrismaClient, wishes: readonly LeaseWish[]): Promise<void> {
+  const holders = new Set(wishes.filter((wish) => wish.gpuIds.length > 0).map((wish) => wish.nodeId));
+  for (const nodeId of holders) await refreshStatus(db, [nodeId]);
 }
 
 /** Jobs of which something is leased now are scheduled and wait for nothing. A row in another's hand gets it with its next change. */

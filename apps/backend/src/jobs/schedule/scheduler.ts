@@ -7,7 +7,7 @@ import { groupBy } from '../group.rules.js';
 import { HotDb } from '../hot-db.js';
 import { DispatchTasks } from './dispatch.js';
 import { JobBook, type JobFacts } from './job-book.js';
-import { leaseAll, markScheduled, type LeasedRow } from './lease.store.js';
+import { leaseAll, markScheduled, refreshHolders, type LeasedRow } from './lease.store.js';
 import { NodeBook } from './node-book.js';
 import { NodeForm } from './node-form.js';
 import { jobsWaiting, liveCounts, noteServed, readyCopies, type ReadyRow } from './ready.store.js';
@@ -150,6 +150,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
       const leased = await leaseAll(this.db.client, wishes, this.clock.now());
       if (leased.length < wishes.length) this.book.stale(wishes.map((wish) => wish.nodeId));
       await this.#tell(leased);
+      await refreshHolders(this.db.client, wishes);
       return leased;
     } catch (error) {
       this.book.stale(wishes.map((wish) => wish.nodeId));

@@ -47,6 +47,7 @@ describe('a submission', () => {
     ['that splits an empty folder', { inputs: [inline('other/a')], tasks: files }, 'body.tasks.path'],
     ['that compares folders by tolerance', { outputs: '/output', compare: { kind: 'tolerance', atol: 0, rtol: 0 } }, 'body.compare'],
     ['that joins folders as text', { outputs: '/output', aggregate: { kind: 'concat' } }, 'body.aggregate'],
+    ['that wants a network inside gVisor', { capabilities: ['runtime:gvisor'], network: 'egress' }, 'body.network'],
     ['with an aggregator that is no image', { aggregate: { kind: 'container', docker_image: 'no image', command: [] } }, 'body.aggregate.docker_image'],
     ['in a region of three letters', { geolocation: 'DEU' }, 'body.geolocation'],
     ['with a price in words', { max_price_usd: 'cheap' }, 'body.max_price_usd'],

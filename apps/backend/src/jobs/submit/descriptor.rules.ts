@@ -32,7 +32,7 @@ export const INPUT_DATA_PATH = 'data';
 
 /** The draft, and every field that is wrong about it: with any, the draft is not to be used. `body.` stands before each path. */
 export function draftJob(body: JobSubmission, market: DistinctBy): { draft: JobDraft; errors: FieldError[] } {
-  const errors = [...imageErrors(body), ...memoryErrors(body), ...gpuErrors(body), ...inputErrors(body), ...planErrors(body), ...outcomeErrors(body)];
+  const errors = [...imageErrors(body), ...memoryErrors(body), ...gpuErrors(body), ...inputErrors(body), ...planErrors(body), ...outcomeErrors(body), ...sandboxErrors(body)];
   return { draft: toDraft(body, market), errors };
 }
 
@@ -139,6 +139,11 @@ function splitErrors(body: JobSubmission, { by, path }: { by: 'lines' | 'files';
   const input = body.inputs.find((one) => one.path === path);
   if (!input) return [error('tasks.path', `no input lies at ${path}`)];
   return when(input.kind === 'https' || input.kind === 's3', 'tasks.path', 'only an inline input or an upload can be split by lines: the market does not fetch other people’s files');
+}
+
+/** runsc sees no network of Docker's that is fenced off from the host's own. */
+function sandboxErrors({ capabilities, network }: JobSubmission): FieldError[] {
+  return when(network !== 'none' && capabilities.includes('runtime:gvisor'), 'network', 'must be none with runtime:gvisor: give up one of the two');
 }
 
 function outcomeErrors({ outputs, compare, aggregate }: JobSubmission): FieldError[] {

@@ -1,6 +1,7 @@
 import type { ExecutionStatus, ExecutionVerdict, Manifest, TaskStatus } from '@muster/shared-types';
 import { REPUTATION_CAP } from '@muster/shared-types';
 import { Prisma } from '@muster/prisma';
+import { refreshStatus, statusWithCpuUsed } from '../../fleet/status.store.js';
 import type { Tx } from '../../platform/db.js';
 import { newId } from '../../platform/ids.js';
 
@@ -136,13 +137,16 @@ export async function writeNodes(tx: Tx, changes: readonly NodeChange[]): Promis
   await tx.$executeRaw`
     /* muster:nodes */ UPDATE "HostNode" n SET "cpuUsed" = n."cpuUsed" - w.cpu, "ramMbUsed" = n."ramMbUsed" - w.ram, "diskGbUsed" = n."diskGbUsed" - w.disk,
       "totalJobsRun" = n."totalJobsRun" + w.ran, "successfulJobsRun" = n."successfulJobsRun" + w.valid, "failedJobs" = n."failedJobs" + w.invalid,
-      "creditsEarned" = n."creditsEarned" + w.earned, "reputationScore" = w.score
+      "creditsEarned" = n."creditsEarned" + w.earned, "reputationScore" = w.score,
+      status = ${statusWithCpuUsed(Prisma.sql`n."cpuUsed" - w.cpu`)}
     FROM json_to_recordset(${JSON.stringify(rows)}::json) AS w(id uuid, cpu int, ram int, disk int, ran int, valid int, invalid int, earned bigint, score int) WHERE n.id = w.id`;
 }
 
+/** Of nodes that are locked. */
 export async function freeDevices(tx: Tx, executionIds: readonly string[]): Promise<void> {
   if (executionIds.length === 0) return;
-  await tx.$executeRaw`UPDATE "Gpu" SET "executionId" = NULL WHERE "executionId" = ANY(${[...executionIds]}::uuid[])`;
+  const freed = await tx.$queryRaw<{ node: string }[]>`UPDATE "Gpu" SET "executionId" = NULL WHERE "executionId" = ANY(${[...executionIds]}::uuid[]) RETURNING "nodeId" AS node`;
+  await refreshStatus(tx, freed.map((row) => row.node));
 }
 
 /** The events behind the scores; an execution is scored once. */
