@@ -128,6 +128,8 @@ export class SimulatedAgent {
   tunnelUp = true;
   generation = 0;
   logText = 'hello from the instance\n';
+  /** What it does with a message instead of what it does by itself; the answer is the ack. */
+  readonly instead: Partial<Record<AgentMessageName, (payload: never) => unknown>> = {};
   disconnects = 0;
   #socket: Socket | undefined;
   #beats: NodeJS.Timeout | undefined;
@@ -307,6 +309,8 @@ export class SimulatedAgent {
   }
 
   #answer(event: string, payload: unknown): unknown {
+    const own = this.instead[event as AgentMessageName];
+    if (own) return own(payload as never);
     if (event === 'challenge') return this.#prove((payload as { nonce: string }).nonce);
     if (event === 'desired_state') this.#follow(DesiredState.parse(payload));
     if (event === 'start_instance') this.#start(payload as InstanceSpec & { generation: number });

@@ -173,9 +173,9 @@ describe('rooms', () => {
     const tab = open(alice.account.token, 'user:me');
     await joined(tab);
     await market.app.get(Watch).pass();
-    await market.db.client.job.update({ where: { id: alice.jobId }, data: { waitingCode: 'none_fits', waitingMessage: 'No node fits' } });
-    const found = await waitFor(() => tab.seen.findLast(({ event, data }) => event === 'job_changed' && (data as { waiting_for: unknown }).waiting_for !== null), { what: 'the job', ...WITHIN });
-    expect(found).toMatchObject({ data: { job_id: alice.jobId, waiting_for: { message: 'No node fits' } } });
+    await market.db.client.hostNode.update({ where: { id: alice.agent.nodeId }, data: { name: 'renamed' } });
+    const told = ({ event, data }: Tab['seen'][number]): boolean => event === 'node_changed' && (data as { name: string }).name === 'renamed';
+    expect(await waitFor(() => tab.seen.find(told), { what: 'the node', ...WITHIN })).toMatchObject({ data: { node_id: alice.agent.nodeId } });
   });
 
   it('two tabs hear the same, in the same order; one that is closed hears nothing more', async () => {
@@ -223,6 +223,24 @@ describe('coming back', () => {
     expect(notes(tab)).toEqual(upTo(31));
     expect(tab.resyncs).toBe(1);
     expect(tab.states).toContain('waiting');
+  });
+
+  it('to another replica, after the one it was on has died: nothing is missing, whoever told it', async () => {
+    const replicas = [await createTestApp({ beside: market })];
+    const tab = open(alice.account.token, 'user:me', () => replicas.at(-1) ?? market);
+    await joined(tab);
+    for (const n of upTo(5)) await note(n, n % 2 === 0 ? market : replicas[0]);
+    await noted(tab, 5);
+    await replicas[0]?.close();
+    for (const n of upTo(5, 6)) await note(n);
+    replicas.push(await createTestApp({ beside: market }));
+    await noted(tab, 10);
+    await note(11);
+    await noted(tab, 11);
+    expect(notes(tab)).toEqual(upTo(11));
+    expect(tab.resyncs).toBe(1);
+    tab.client.close();
+    await replicas[1]?.close();
   });
 
   it('with a number that nobody gave, or one too old, it is told to look anew', async () => {
