@@ -8,6 +8,7 @@ export const SSH_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAICAgICAgICAgICAgIC
 /** A job that never runs: no node has that much memory. */
 const HELLO = { name: 'hello', docker_image: 'workspace', command: ['echo', 'hello'], memory_mb: 16_000_000, max_price_usd: '0.01' };
 const WORKER = { name: 'http-worker', cpu_cores: 1, memory_mb: 512 };
+const TEMPLATE = { title: 'Web server', image: 'nginx:1.27', ports: [80], ready_port: 80 };
 const UPLOAD = { size: 5, sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' };
 
 /** One person with something of everything that an operation can name. */
@@ -26,6 +27,7 @@ export interface Estate {
   /** Once leased to that machine; its lease has ended. */
   executionId: string;
   uploadId: string;
+  templateSlug: string;
 }
 
 /** A person with a machine on the market, money, keys, and a rental on that machine which never gets past its start. */
@@ -47,7 +49,8 @@ export async function makeEstate(market: TestApp): Promise<Estate> {
   const worker = await expectOk(market.call('registerNode', { token: agent.hostKey, body: WORKER }));
   const executionId = await leasedOnce(market, job.id, worker.node_id, account.id);
   const upload = await expectOk(market.call('createUpload', { token: account.token, body: UPLOAD }));
-  return { account, agent, hostKey: agent.hostKey, offerId: offer.id, dphTotal: offer.dph_total, sshKeyId: sshKey.id, apiKeyId: apiKey.id, rentalId: rental.id, jobId: job.id, workerId: worker.node_id, executionId, uploadId: upload.upload_id };
+  const template = await expectOk(market.call('createTemplate', { token: account.token, body: { ...TEMPLATE, slug: `own-${account.id.slice(0, 30)}x` } }));
+  return { templateSlug: template.slug, account, agent, hostKey: agent.hostKey, offerId: offer.id, dphTotal: offer.dph_total, sshKeyId: sshKey.id, apiKeyId: apiKey.id, rentalId: rental.id, jobId: job.id, workerId: worker.node_id, executionId, uploadId: upload.upload_id };
 }
 
 async function leasedOnce(market: TestApp, jobId: string, nodeId: string, ownerId: string): Promise<string> {
@@ -72,6 +75,7 @@ const paramsByOwner: Record<Owned, (of: Estate) => Record<string, string>> = {
   ssh_key: ({ sshKeyId }) => ({ ssh_key_id: sshKeyId }),
   session: ({ account }) => ({ session_id: account.tokens.session_id }),
   job: ({ jobId }) => ({ job_id: jobId }),
+  template: ({ templateSlug }) => ({ slug: templateSlug }),
   upload: ({ uploadId }) => ({ upload_id: uploadId }),
 };
 
@@ -107,6 +111,8 @@ const bodies: Partial<Record<OperationName, (of: Estate) => unknown>> = {
   createUpload: () => UPLOAD,
   planMaintenance: () => ({ until: new Date(Date.now() + 86_400_000).toISOString(), reason: 'new fans' }),
   readNotifications: () => ({}),
+  createTemplate: () => ({ ...TEMPLATE, slug: `new-${Math.random().toString(36).slice(2)}` }),
+  replaceTemplate: () => TEMPLATE,
   suspendUser: () => ({ reason: 'sample' }),
   quarantineNode: () => ({ reason: 'sample' }),
   setWall: () => ({ shown: true }),

@@ -55,6 +55,8 @@ async function snapshot(): Promise<string> {
     client.job.findMany({ orderBy: { id: 'asc' } }),
     client.jobExecution.findMany({ orderBy: { id: 'asc' } }),
     client.upload.findMany({ orderBy: { id: 'asc' } }),
+    client.template.findMany({ orderBy: { slug: 'asc' } }),
+    client.nodeMaintenance.findMany({ orderBy: { id: 'asc' } }),
   ]);
   return JSON.stringify(rows, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 1);
 }

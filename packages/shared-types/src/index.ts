@@ -26,6 +26,7 @@ export * from './api/jobs.js';
 export * from './api/telemetry.js';
 export * from './api/system.js';
 export * from './api/prices.js';
+export * from './api/templates.js';
 export * from './api/notifications.js';
 export * from './api/host.js';
 export * from './api/operator.js';

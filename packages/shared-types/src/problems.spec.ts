@@ -30,13 +30,13 @@ describe('operations', () => {
     expect('params' in one ? Object.keys(one.params.shape) : []).toEqual(named);
   });
 
-  it.each(all)('%s: a thing of one owner is named in the path or the body and never open; what a path names has an owner, or is a signed link', (_, one) => {
+  it.each(all)('%s: a thing of one owner is named in the path or the body and never open; what a path names has an owner, is a signed link, or is named by an operator', (_, one) => {
     const owned = !['none', 'self'].includes(one.owner);
     const auth: string = one.auth.kind;
     const open = auth === 'public' || auth === 'signed_link';
     if (owned) expect('params' in one || ('body' in one && 'node_id' in one.body.shape)).toBe(true);
     if (owned) expect(open).toBe(false);
-    else if ('params' in one) expect(one.owner === 'self' || auth === 'signed_link').toBe(true);
+    else if ('params' in one) expect(one.owner === 'self' || auth === 'signed_link' || auth === 'operator').toBe(true);
   });
 });
 

@@ -35,6 +35,7 @@ export const problems = {
   key_in_use: kind(409, 'This key is registered already'),
   weak_key: kind(422, 'This type of SSH key is not accepted'),
   ssh_key_required: kind(422, 'This template has SSH and needs at least one SSH key'),
+  template_taken: kind(409, 'There is a template of this name'),
   unknown_template: kind(422, 'There is no such template'),
   action_not_allowed: kind(409, 'Not possible in the present state'),
   node_not_ready: kind(409, 'The node is not ready for that'),

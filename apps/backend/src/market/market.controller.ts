@@ -33,7 +33,7 @@ export class MarketController {
   }
 
   @Operation(operations.listTemplates)
-  async listTemplates(): Promise<OperationOutput<typeof operations.listTemplates>> {
-    return { items: await templates(this.db.client) };
+  async listTemplates(@Who() who: Principal): Promise<OperationOutput<typeof operations.listTemplates>> {
+    return { items: await templates(this.db.client, who.kind === 'user' ? who.userId : null) };
   }
 }

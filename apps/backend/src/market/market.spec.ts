@@ -97,3 +97,32 @@ describe('a quote', () => {
 it('lists what can be started', async () => {
   expect((await world.app.call('listTemplates')).body.items).toMatchObject([{ slug: 'workspace', ssh: true, ports: [22, 8888], jupyter_port: 8888 }]);
 });
+
+describe('a template of one’s own', () => {
+  const made = { slug: 'my-server', title: 'My server', image: 'nginx:1.27', ports: [80], ready_port: 80, env: { A: 'b' } };
+  const create = (token: string, body: Record<string, unknown> = {}) => world.app.call('createTemplate', { token, body: { ...made, ...body } });
+
+  it('is seen, quoted and rented by its account alone', async () => {
+    const other = await world.renter(10);
+    expect(await create(renter.key)).toMatchObject({ status: 201, body: { slug: 'my-server', own: true, env: { A: 'b' }, jupyter_port: null } });
+    expect((await create(other.key)).body).toMatchObject({ code: 'template_taken', status: 409 });
+    const slugs = async (token?: string) => (await world.app.call('listTemplates', { token })).body.items.map(({ slug }: { slug: string }) => slug);
+    expect([await slugs(renter.key), await slugs(other.key), await slugs()]).toEqual([['workspace', 'my-server'], ['workspace'], ['workspace']]);
+    expect((await world.quote(renter, `${own}.c1`, { template: 'my-server' })).body).toMatchObject({ template: 'my-server', ssh: false, ports: [80] });
+    expect((await world.quote(other, `${own}.c1`, { template: 'my-server' })).body.code).toBe('unknown_template');
+    expect((await world.rent(other, `${own}.c1`, { template: 'my-server', expected_dph_total: '0.100000' })).body.code).toBe('unknown_template');
+    expect((await world.app.call('replaceTemplate', { token: renter.key, params: { slug: 'my-server' }, body: { title: 'Yours', image: 'nginx:1.28', ssh: true, ports: [22] } })).body).toMatchObject({ title: 'Yours', ready_port: 22, env: {} });
+    expect((await world.app.call('replaceTemplate', { token: renter.key, params: { slug: 'workspace' }, body: { title: 'Mine', image: 'x', ssh: true, ports: [22] } })).body.code).toBe('not_found');
+    expect((await world.app.call('deleteTemplate', { token: renter.key, params: { slug: 'my-server' } })).status).toBe(200);
+    expect(await slugs(renter.key)).toEqual(['workspace']);
+  });
+
+  it.each([
+    [{ ssh: true }, 'body.ports'],
+    [{ ready_port: null }, 'body.ready_port'],
+    [{ jupyter_port: 8888 }, 'body.jupyter_port'],
+    [{ ports: [80, 80] }, 'body.ports'],
+    [{ image: 'no such; image' }, 'body.image'],
+    [{ slug: 'Not A Slug' }, 'body.slug'],
+  ])('is refused with %o', async (over, path) => expect((await create(renter.key, over)).body).toMatchObject({ code: 'invalid_request', errors: [{ path }] }));
+});

@@ -25,7 +25,7 @@ export class QuoteOffer {
 
   async run(userId: string, body: Body): Promise<Result<Quote>> {
     const now = this.clock.now();
-    const template = await templateBySlug(this.db.client, body.template);
+    const template = await templateBySlug(this.db.client, body.template, userId);
     if (!template) return fail('unknown_template', { facts: { template: body.template } });
     const offer = await this.#offer(body.offer_id);
     if (!offer) return fail('offer_gone', { hint: 'Search again: somebody may have rented it' });

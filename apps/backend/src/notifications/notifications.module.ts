@@ -1,9 +1,7 @@
-import { Global, Module } from '@nestjs/common';
-import { NotificationNews } from './news.js';
+import { Module } from '@nestjs/common';
 import { NotificationsController } from './notifications.controller.js';
 import { Notify } from './notify.js';
 
-/** What people are told. Global: the sockets of browsers listen to `NotificationNews`. */
-@Global()
-@Module({ controllers: [NotificationsController], providers: [NotificationNews, Notify], exports: [NotificationNews] })
+/** What people are told. */
+@Module({ controllers: [NotificationsController], providers: [Notify] })
 export class NotificationsModule {}

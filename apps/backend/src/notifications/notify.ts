@@ -2,13 +2,13 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nes
 import type { DomainEventName } from '@muster/shared-types';
 import { z } from 'zod';
 import { Config } from '../config.js';
+import { Live } from '../live/live.js';
 import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { Singletons } from '../platform/leases.js';
 import { Outbox, type OutboxRow } from '../platform/outbox.js';
 import { jobFacts, nodeFacts, rentalFacts, rentersOn } from './facts.store.js';
 import { forgetOld, keepNotifications } from './notifications.store.js';
-import { NotificationNews } from './news.js';
 import {
   balanceLow, jobOver, maintenanceCancelled, maintenancePlanned, nodeOffline, nodeOnline, nodeQuarantined, nodeReleased, paymentReceived, rentalEnded, rentalRunning, rentalStopped, type Draft, type NodeFacts, type RentalFacts,
 } from './words.rules.js';
@@ -44,7 +44,7 @@ export class Notify implements OnModuleInit, OnApplicationBootstrap {
     private readonly db: Db,
     private readonly clock: Clock,
     private readonly outbox: Outbox,
-    private readonly news: NotificationNews,
+    private readonly live: Live,
     private readonly singletons: Singletons,
     private readonly config: Config,
   ) {}
@@ -63,7 +63,7 @@ export class Notify implements OnModuleInit, OnApplicationBootstrap {
     const known = new Set((await this.db.client.user.findMany({ where: { id: { in: drafts.map(({ userId }) => userId) } }, select: { id: true } })).map(({ id }) => id));
     const to = drafts.filter(({ userId }) => known.has(userId));
     const kept = await keepNotifications(this.db.client, event.id, to, event.createdAt);
-    await this.news.tell(kept);
+    for (const { userId, read_at: _unread, ...notification } of kept) await this.live.publish(['user', userId], 'notification', notification);
   }
 
   async #ofRental(event: OutboxRow, words: (facts: RentalFacts) => Draft[]): Promise<Draft[]> {

@@ -21,7 +21,7 @@ export interface RentalFacts {
 const about = (kind: 'rental' | 'node' | 'job' | 'account', id: string): NotificationView['subject'] => ({ kind, id });
 
 /** How the end of a rental reads for the person who rented. */
-const END_WORDS: Record<RentalEndReason, string> = {
+const END_WORDS: Partial<Record<RentalEndReason, string>> = {
   destroyed: 'You ended it. Its disk is deleted.',
   balance_exhausted: 'Your balance reached zero. Its disk is deleted.',
   run_until: 'The time you rented it for is over. Its disk is deleted.',
@@ -46,7 +46,7 @@ export function rentalRunning({ id, renterId, hostId, nodeName, offer }: RentalF
 export function rentalEnded(facts: RentalFacts, ran: boolean): Draft[] {
   const { id, renterId, hostId, nodeName, offer, endReason, faultMessage } = facts;
   const reason = RentalEndReason.safeParse(endReason);
-  const words = reason.success ? END_WORDS[reason.data] : 'It ended.';
+  const words = (reason.success && END_WORDS[reason.data]) || 'You paid for the seconds it ran.';
   const own = faultMessage && !words.includes(faultMessage) ? ` ${faultMessage}` : '';
   if (!ran) return [{ userId: renterId, kind: 'rental_failed', title: `Your rental on ${nodeName} could not be started`, message: `Nothing was charged.${own}`, subject: about('rental', id) }];
   const renter: Draft = { userId: renterId, kind: 'rental_ended', title: `Your rental on ${nodeName} has ended`, message: `${words}${own}`, subject: about('rental', id) };

@@ -81,7 +81,7 @@ export class Rent {
   async #prepare({ userId, body }: RentCall): Promise<Result<Prepared>> {
     const now = this.clock.now();
     if (body.run_until !== undefined && new Date(body.run_until) <= now) return inThePast();
-    const template = await templateBySlug(this.db.client, body.template);
+    const template = await templateBySlug(this.db.client, body.template, userId);
     if (!template) return fail('unknown_template', { facts: { template: body.template } });
     const keys = await authorizedKeys(this.db.client, userId, body.ssh_key_ids, template.ssh);
     if (!keys.ok) return keys;

@@ -14,7 +14,7 @@ export type AuthRule =
  * Whose thing the path names. The test that walks every operation with a wrong account reads it:
  * `none` = nothing of anybody's, `self` = only the caller's own rows can appear, otherwise the path names a thing of one owner.
  */
-export type OwnerRule = 'none' | 'self' | 'rental' | 'node' | 'api_key' | 'ssh_key' | 'session' | 'job' | 'upload';
+export type OwnerRule = 'none' | 'self' | 'rental' | 'node' | 'api_key' | 'ssh_key' | 'session' | 'job' | 'upload' | 'template';
 
 export interface OperationSpec {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -8,6 +8,7 @@ import { ledgerOperations, marketOperations } from './market.js';
 import { notificationOperations } from './notifications.js';
 import { operatorOperations } from './operator.js';
 import { priceOperations } from './prices.js';
+import { templateOperations } from './templates.js';
 import { systemOperations } from './system.js';
 import { telemetryOperations } from './telemetry.js';
 
@@ -19,6 +20,7 @@ export const operations = {
   ...hostOperations,
   ...marketOperations,
   ...priceOperations,
+  ...templateOperations,
   ...notificationOperations,
   ...operatorOperations,
   ...ledgerOperations,

@@ -92,5 +92,13 @@ export const TemplateView = z
     ports: z.array(z.number().int()),
     ssh: z.boolean(),
     jupyter_port: z.number().int().nullable(),
+    ready_port: z.number().int().nullable().default(null),
+    /** Made by the caller's own account, who may change it; else it is the market's. */
+    own: z.boolean().default(false),
+    /** What else it is made of. */
+    env: z.record(z.string(), z.string()).default({}),
+    command: z.array(z.string()).default([]),
+    onstart: z.string().default(''),
   })
   .meta({ id: 'Template' });
+export type TemplateView = z.infer<typeof TemplateView>;

@@ -51,7 +51,7 @@ export class MarketNodes {
 
   async #read(): Promise<Snapshot> {
     const startedMs = performance.now();
-    const [nodes, templates] = await Promise.all([nodeStates(this.db.client), this.db.client.template.findMany({ select: { slug: true, image: true } })]);
+    const [nodes, templates] = await Promise.all([nodeStates(this.db.client), this.db.client.template.findMany({ where: { ownerId: null }, select: { slug: true, image: true } })]);
     const tookMs = performance.now() - startedMs;
     const images = new Map(templates.map(({ slug, image }) => [slug, image]));
     return { nodes, images, fits: new Map(), goodUntilMs: performance.now() + Math.max(LEAST_AGE_MS, tookMs / BUSY_SHARE) };
