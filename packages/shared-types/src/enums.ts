@@ -54,6 +54,7 @@ export const RentalEndReason = z.enum([
   'host_retired',
   'host_shutdown',
   'host_lost',
+  'host_fault',
   'account_suspended',
   'instance_exited',
   'disk_overrun',

@@ -45,7 +45,7 @@ export class Watch implements OnModuleInit, OnApplicationBootstrap, BeforeApplic
   ) {}
 
   onModuleInit(): void {
-    const hints: Partial<Record<DomainEventName, Watched>> = { RentalStarted: 'rental', RentalStopped: 'rental', RentalEnded: 'rental', NodeOnline: 'node', NodeOffline: 'node', BalanceLow: 'user', PaymentReceived: 'user' };
+    const hints: Partial<Record<DomainEventName, Watched>> = { RentalStarted: 'rental', RentalStopped: 'rental', RentalEnded: 'rental', NodeOnline: 'node', NodeOffline: 'node', NodeFinding: 'node', BalanceLow: 'user', PaymentReceived: 'user' };
     for (const [name, kind] of Object.entries(hints) as [DomainEventName, Watched][]) this.outbox.on(name, (row) => this.#heard(kind, row.aggregateId));
     for (const name of ['TaskCreatedEvent', 'SubTaskCompletedEvent', 'TaskCompletedEvent'] as const) this.outbox.on(name, (row) => this.#heard('job', jobOf(row)));
   }

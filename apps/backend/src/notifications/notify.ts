@@ -7,10 +7,11 @@ import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { Singletons } from '../platform/leases.js';
 import { Outbox, type OutboxRow } from '../platform/outbox.js';
+import { remediationOf } from '../telemetry/health.rules.js';
 import { jobFacts, nodeFacts, rentalFacts, rentersOn } from './facts.store.js';
 import { forgetOld, keepNotifications } from './notifications.store.js';
 import {
-  balanceLow, jobOver, maintenanceCancelled, maintenancePlanned, nodeOffline, nodeOnline, nodeQuarantined, nodeReleased, paymentReceived, rentalEnded, rentalRunning, rentalStopped, type Draft, type NodeFacts, type RentalFacts,
+  balanceLow, jobOver, maintenanceCancelled, maintenancePlanned, nodeFinding, nodeOffline, nodeOnline, nodeQuarantined, nodeReleased, paymentReceived, rentalEnded, rentalRunning, rentalStopped, type Draft, type NodeFacts, type RentalFacts,
 } from './words.rules.js';
 
 const FORGET_EVERY_MS = 6 * 3_600_000;
@@ -20,6 +21,7 @@ const Minutes = lenient(z.object({ minutes: z.number().catch(0) }));
 const Amount = lenient(z.object({ amount_usd: z.string().catch('0.00') }));
 const Ended = lenient(z.object({ ran: z.boolean().catch(true) }));
 const Silence = lenient(z.object({ announced: z.boolean().catch(false) }));
+const Finding = lenient(z.object({ state: z.string().catch(''), code: z.string().catch(''), severity: z.string().catch('warn'), message: z.string().catch('') }));
 const JobEnd = lenient(z.object({ status: z.string().catch('') }));
 const Action = lenient(z.object({ action: z.string().catch(''), reason: z.string().catch(''), from: z.string().catch(''), until: z.string().catch('') }));
 
@@ -34,6 +36,10 @@ export class Notify implements OnModuleInit, OnApplicationBootstrap {
     RentalEnded: (event) => this.#ofRental(event, (facts) => rentalEnded(facts, Ended.parse(event.payload).ran)),
     NodeOnline: (event) => this.#ofNode(event, (node) => nodeOnline(node)),
     NodeOffline: (event) => this.#ofNode(event, (node) => nodeOffline(node, Silence.parse(event.payload).announced)),
+    NodeFinding: (event) => this.#ofNode(event, (node) => {
+      const finding = Finding.parse(event.payload);
+      return nodeFinding(node, { ...finding, remediation: remediationOf(finding.code) });
+    }),
     BalanceLow: async (event) => balanceLow(event.aggregateId, Minutes.parse(event.payload).minutes),
     PaymentReceived: async (event) => paymentReceived(event.aggregateId, Amount.parse(event.payload).amount_usd),
     TaskCompletedEvent: (event) => this.#ofJob(event),

@@ -29,6 +29,7 @@ const END_WORDS: Partial<Record<RentalEndReason, string>> = {
   host_retired: 'The host took the machine off the market. You paid for the seconds it ran.',
   host_shutdown: 'The host shut the machine down. You paid for the seconds it ran.',
   account_suspended: 'An operator of the market suspended the account of its renter or host.',
+  host_fault: 'The machine had a fault. Nothing was charged from then on.',
   host_lost: 'The machine was silent for too long. Its silence was not charged.',
   instance_exited: 'The program in the container ended.',
   disk_overrun: 'The container filled the disk of the machine outside /workspace.',
@@ -88,6 +89,14 @@ export const nodeQuarantined = ({ id, ownerId, name }: NodeFacts, reason: string
 export const nodeReleased = ({ id, ownerId, name }: NodeFacts): Draft[] => [
   { userId: ownerId, kind: 'node_released', title: `${name} may come back`, message: 'It is checked again and is on the market when it passes.', subject: about('node', id) },
 ];
+
+/** What its own heartbeats showed of a machine, and what its owner can do. */
+export function nodeFinding({ id, ownerId, name }: NodeFacts, { state, severity, message, remediation }: { state: string; severity: string; message: string; remediation: string }): Draft[] {
+  const subject = about('node', id);
+  if (state === 'closed') return [{ userId: ownerId, kind: 'node_recovered', title: `${name}: over`, message, subject }];
+  const title = severity === 'warn' ? `${name} needs a look` : `${name} was taken off the market`;
+  return [{ userId: ownerId, kind: 'node_finding', title, message: `${message} ${remediation}`.trim(), subject }];
+}
 
 /** To everybody who has something on the machine. */
 export const maintenancePlanned = (node: NodeFacts, renters: readonly { userId: string; rentalId: string }[], plan: { from: string; until: string; reason: string }): Draft[] =>

@@ -15,6 +15,7 @@ const WORDS: Record<RentalEndReason, string> = {
   host_retired: 'The host took the machine off the market.',
   host_shutdown: 'The host shut the machine down.',
   account_suspended: 'An operator of the market suspended the account.',
+  host_fault: 'The machine had a fault. Nothing was charged from then on.',
   host_lost: 'The machine has been silent for too long. Its silence was not charged.',
   instance_exited: 'The program in the container ended.',
   disk_overrun: 'The container filled the disk of the machine outside /workspace.',

@@ -42,7 +42,7 @@ describe.skipIf(influxd === undefined)('InfluxDB (needs influxd, whose build nee
     waitFor(async () => {
       await store.flush();
       return store.counts().waiting === 0 || undefined;
-    }, { what: 'the spool to be sent', deadlineMs: 60_000 });
+    }, { what: 'the spool to be sent', deadlineMs: 200_000 });
 
   it('makes its buckets and tasks, once, and lines have the tags of the contract', async () => {
     const [first, second] = [await open(), await open()];
@@ -60,7 +60,7 @@ describe.skipIf(influxd === undefined)('InfluxDB (needs influxd, whose build nee
     await Promise.all([first.close(), second.close()]);
   });
 
-  it('ten minutes without a server and a restart in the middle lose no line, and the means know them all', { timeout: 180_000 }, async () => {
+  it('ten minutes without a server and a restart in the middle lose no line, and the means know them all', { timeout: 400_000 }, async () => {
     const before = await open();
     before.write(samples(BEGIN_S));
     await before.flush();

@@ -247,7 +247,7 @@ function seriesOf(rows: readonly Row[]): StoredSeries[] {
 
 function lineOf({ measurement, tags, fields, atS }: Point): string {
   const line = new Line(measurement).timestamp(atS);
-  for (const [name, value] of Object.entries(tags)) line.tag(name, value);
+  for (const [name, value] of Object.entries<string>({ ...tags })) line.tag(name, value);
   for (const [name, value] of Object.entries(fields)) line.floatField(name, value);
   return line.toLineProtocol() ?? '';
 }

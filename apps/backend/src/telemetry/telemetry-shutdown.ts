@@ -13,7 +13,7 @@ export class TelemetryShutdown implements OnApplicationShutdown {
     const gauge: Gauge = new Gauge({
       name: 'muster_telemetry_lines', help: 'Samples of this process by what became of them', labelNames: ['state'], registers: [metrics.registry],
       collect: () => {
-        for (const [state, count] of Object.entries(telemetry.counts())) gauge.set({ state }, count);
+        for (const [state, count] of Object.entries<number>({ ...telemetry.counts() })) gauge.set({ state }, count);
       },
     });
   }

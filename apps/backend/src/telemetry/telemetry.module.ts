@@ -5,6 +5,7 @@ import { Clock } from '../platform/clock.js';
 import { EmbeddedTelemetry } from './embedded.js';
 import { Findings } from './findings.js';
 import { TelemetryIngest } from './ingest.js';
+import { NodeHealth } from './health.js';
 import { KnownNodes } from './known-nodes.js';
 import { ReadMetrics } from './read-metrics.js';
 import { Telemetry } from './telemetry.port.js';
@@ -25,7 +26,7 @@ async function openTelemetry({ telemetry }: Config, clock: Clock): Promise<Telem
 @Global()
 @Module({
   controllers: [TelemetryController],
-  providers: [{ provide: Telemetry, inject: [Config, Clock], useFactory: openTelemetry }, Findings, KnownNodes, ReadMetrics, TelemetryIngest, TelemetryShutdown],
+  providers: [{ provide: Telemetry, inject: [Config, Clock], useFactory: openTelemetry }, Findings, KnownNodes, NodeHealth, ReadMetrics, TelemetryIngest, TelemetryShutdown],
   exports: [KnownNodes, Telemetry, TelemetryIngest],
 })
 export class TelemetryModule {}

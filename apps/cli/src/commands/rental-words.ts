@@ -13,6 +13,7 @@ const END_WORDS: Record<NonNullable<RentalView['end_reason']>, string> = {
   account_suspended: 'an operator suspended the account',
   host_retired: 'the host left the market',
   host_shutdown: 'the host was shut down',
+  host_fault: 'the machine had a fault',
   host_lost: 'the host was silent for too long',
   instance_exited: 'the instance ended by itself',
   disk_overrun: 'it filled the disk outside /workspace',

@@ -5,7 +5,7 @@ import { operation, pageQuery } from './operation.js';
 /** What a notification tells of. */
 export const NotificationKind = z.enum([
   'rental_running', 'rental_ended', 'rental_stopped', 'rental_failed', 'hosted_began', 'hosted_ended', 'balance_low', 'payment_received',
-  'node_online', 'node_offline', 'node_quarantined', 'node_released', 'maintenance_planned', 'maintenance_cancelled', 'job_completed', 'job_failed', 'account_notice',
+  'node_online', 'node_offline', 'node_quarantined', 'node_released', 'node_finding', 'node_recovered', 'maintenance_planned', 'maintenance_cancelled', 'job_completed', 'job_failed', 'account_notice',
 ]);
 export type NotificationKind = z.infer<typeof NotificationKind>;
 
