@@ -6,7 +6,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp, type TestAccount, type TestApp } from '../../test/app.js';
 import { makeEstate, type Estate } from '../../test/operation-samples.js';
 import { SocketServer } from '../agents/socket-server.js';
+import { emitEvent, Outbox } from '../platform/outbox.js';
 import { Redis } from '../platform/redis.js';
+import { withTx } from '../platform/tx.js';
 import { Live } from './live.js';
 import { Rooms } from './rooms.js';
 import { Watch } from './watch.js';
@@ -72,7 +74,7 @@ function open(token: string, room: LiveRoom, app = () => market): Tab {
 
 const joined = (tab: Tab, times = 1) => waitFor(() => tab.resyncs >= times || undefined, { what: 'the room to be joined', ...WITHIN });
 const note = (n: number, app = market, userId = alice.account.id) =>
-  app.app.get(Live).publish(['user', userId], 'notification', { id: crypto.randomUUID(), at: new Date().toISOString(), kind: 'test', title: String(n), message: '', subject: null });
+  app.app.get(Live).publish(['user', userId], 'notification', { id: crypto.randomUUID(), at: new Date().toISOString(), kind: 'account_notice', title: String(n), message: '', subject: null, read_at: null });
 const notes = (tab: Tab): number[] => tab.seen.filter((frame) => frame.event === 'notification').map((frame) => Number((frame.data as { title: string }).title));
 const noted = (tab: Tab, last: number) => waitFor(() => notes(tab).includes(last) || undefined, { what: `note ${last}`, ...WITHIN });
 const upTo = (count: number, from = 1): number[] => Array.from({ length: count }, (_, i) => i + from);
@@ -191,6 +193,16 @@ describe('rooms', () => {
     expect(notes(one)).toEqual(upTo(20));
   });
 
+  it('tell a person what the market tells them, as it is kept', async () => {
+    const tab = open(alice.account.token, 'user:me');
+    await joined(tab);
+    await withTx(market.db, (tx) => emitEvent(tx, { name: 'PaymentReceived', aggregateId: alice.account.id, payload: { amount_usd: '7.000000' } }));
+    market.app.get(Outbox).wake();
+    const frame = await waitFor(() => tab.seen.find(({ event, data }) => event === 'notification' && (data as { kind: string }).kind === 'payment_received'), { what: 'the notification', ...WITHIN });
+    const { body } = await market.call('listNotifications', { token: alice.account.token });
+    expect(body.items.map((item: { id: string }) => item.id)).toContain((frame.data as { id: string }).id);
+  });
+
   it('keep their numbers while nothing is missing, and never carry another’s', async () => {
     const [mine, other] = [open(alice.account.token, 'user:me'), open(bob.token, 'user:me')];
     await Promise.all([joined(mine), joined(other)]);
@@ -290,7 +302,7 @@ describe('a flood', () => {
     raw.pause();
     const text = 'x'.repeat(2_000);
     for (let sent = 0; sent < 20_000 && socketsOf(market).some((one) => one.connected); sent += 200) {
-      await Promise.all(upTo(200).map(() => market.app.get(Live).publish(['user', alice.account.id], 'notification', { id: crypto.randomUUID(), at: new Date().toISOString(), kind: 'test', title: 'flood', message: text, subject: null })));
+      await Promise.all(upTo(200).map(() => market.app.get(Live).publish(['user', alice.account.id], 'notification', { id: crypto.randomUUID(), at: new Date().toISOString(), kind: 'account_notice', title: 'flood', message: text, subject: null, read_at: null })));
     }
     await waitFor(() => socketsOf(market).length === 0 || undefined, { what: 'the deaf listener to be let go', ...WITHIN });
   });

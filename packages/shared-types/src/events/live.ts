@@ -3,6 +3,7 @@ import { NodeLifecycle, NodeListing, NodePresence, NodeStatus, RentalEndReason, 
 import { JobSummary } from '../entities/job.js';
 import { Fault } from '../entities/rental.js';
 import { Timestamp, UsdString, Uuid } from '../units.js';
+import { NotificationView } from '../api/notifications.js';
 import { Ack, GpuSample, HeartbeatMetrics, InstanceBeat, Nack, PullProgress } from './agent.js';
 import { ExecCommand, ExecData, ExecResize, ExecStreamId } from './exec.js';
 
@@ -65,17 +66,6 @@ export type JobChange = z.infer<typeof JobChange>;
 export const BalanceChange = z.object({ balance_usd: UsdString, earnings_usd: UsdString, zero_at: Timestamp.nullable() });
 export type BalanceChange = z.infer<typeof BalanceChange>;
 
-/** Something that a person should know of; `subject` is what it is about. */
-export const LiveNotification = z.object({
-  id: Uuid,
-  at: Timestamp,
-  kind: z.string().max(100),
-  title: z.string().max(200),
-  message: z.string().max(2000),
-  subject: z.object({ kind: z.string().max(50), id: z.string().max(100) }).nullable(),
-});
-export type LiveNotification = z.infer<typeof LiveNotification>;
-
 /** What one heartbeat said of an instance, and of the GPUs that it holds. */
 export const InstanceMetrics = z.object({ rental_id: Uuid, instance: InstanceBeat, gpus: z.array(GpuSample) });
 export type InstanceMetrics = z.infer<typeof InstanceMetrics>;
@@ -89,7 +79,7 @@ export const liveEvents = {
   node: { node_changed: NodeChange, metrics: NodeMetrics },
   job: { job_changed: JobChange },
   /** Everything of one account; a page that shows one thing subscribes to that thing's room too. */
-  user: { rental_changed: RentalChange, node_changed: NodeChange, job_changed: JobChange, balance_changed: BalanceChange, notification: LiveNotification },
+  user: { rental_changed: RentalChange, node_changed: NodeChange, job_changed: JobChange, balance_changed: BalanceChange, notification: NotificationView },
   /** Offers came, went or changed: search again. `version` differs whenever something differs. */
   market: { offers_changed: z.object({ listed_nodes: z.number().int(), online_nodes: z.number().int(), version: z.string().max(100) }) },
 } as const satisfies Record<string, Record<string, z.ZodType>>;
