@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, statfs, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { formatUsd, parseUsd, ProblemError, type RentalView } from '@muster/shared-types';
+import { formatUsd, parseUsd, ProblemError, STORAGE_RESERVE_H, type RentalView } from '@muster/shared-types';
 import { writeTestImage } from '@muster/testkit/engine/test-image';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findCaches } from './support/caches.js';
@@ -215,7 +215,7 @@ describe.skipIf(obstacle !== null)(`every way in which a rental ends, or does no
       await expectExactBill(renter, over);
     });
 
-    it('a balance of zero: never below', async () => {
+    it('a balance that is used up: access ends, what is left keeps the disk', async () => {
       const poor = await Renter.signUp(market, '0.02');
       const rental = await poor.rentRunning();
       const session = await poor.session(rental);
@@ -226,14 +226,21 @@ describe.skipIf(obstacle !== null)(`every way in which a rental ends, or does no
       const { deadline_at: deadline, deadline_by: by } = (await poor.look(rental.id)).billing;
       expect(by).toBe('balance');
       await cutAfter(session, Date.parse(deadline ?? ''));
-      const over = await ended(poor, rental);
-      expect(over).toMatchObject({ status: 'ended', end_reason: 'balance_exhausted', end_time: deadline });
-      await expectExactBill(poor, over);
-      const balance = await poor.client.call('getBalance', {});
-      const aSecond = (parseUsd(over.billing.dph_total) + 3599n) / 3600n;
-      expect(parseUsd(balance.balance_usd)).toBeGreaterThanOrEqual(0n);
-      expect(parseUsd(balance.balance_usd)).toBeLessThan(aSecond);
+      const stopped = await until('it to be stopped', async () => {
+        const seen = await poor.look(rental.id);
+        return seen.status === 'stopped' ? seen : undefined;
+      });
+      expect(stopped).toMatchObject({ fault: { code: 'balance_exhausted' }, billing: { stored_since: deadline, deadline_by: 'balance' } });
+      const keeps = parseUsd(stopped.billing.stopped_dph) * BigInt(STORAGE_RESERVE_H);
+      const aSecond = (parseUsd(stopped.billing.dph_total) + 3599n) / 3600n;
+      const balance = async (): Promise<bigint> => parseUsd((await poor.client.call('getBalance', {})).balance_usd);
+      // What the disk has cost since is a micro-dollar at the most.
+      expect(await balance()).toBeGreaterThanOrEqual(keeps - 2n);
+      expect(await balance()).toBeLessThan(keeps + aSecond);
+      expect(Date.parse(stopped.billing.deadline_at ?? '') - Date.parse(deadline ?? '')).toBeGreaterThanOrEqual(STORAGE_RESERVE_H * 3_600_000);
+      await expect(poor.client.call('startRental', { idempotencyKey: randomUUID(), params: { rental_id: rental.id } })).rejects.toMatchObject({ problem: { code: 'insufficient_funds' } });
       await expect(poor.rent()).rejects.toMatchObject({ problem: { code: 'insufficient_funds' } });
+      await expectExactBill(poor, await poor.destroy(rental.id));
     });
 
     it('retire --force', async () => {

@@ -91,6 +91,37 @@ describe.skipIf(obstacle !== null)(`a host whose parts are killed${obstacle === 
     await Promise.all([remove(spec), remove(other)]);
   });
 
+  it('the agent and dockerd, while an instance is stopped: disk and order outlive both, it starts on them, and never on an empty disk', async () => {
+    const spec = await host.rent();
+    await host.inside(spec, 'sh', '-c', 'echo kept > /workspace/file; echo lost > /root-file');
+    await host.market.stop(spec, { keep_disk: true });
+    await host.killAgent();
+    await host.startAgent({ waits: false });
+    await host.reports(spec, 'stopped');
+    host.market.updates = [];
+    await Promise.all([host.killAgent(), host.killDaemon('dockerd')]);
+    // A market that has forgotten the rental orders nothing of it: the order to keep its disk is on the machine.
+    host.market.absent.delete(spec.rental_id);
+    await host.startAgent();
+    await host.reports(spec, 'stopped');
+    const beat = await until('heartbeats speak of its disk', () => host.market.lastBeatOf(spec.rental_id));
+    expect(beat).toMatchObject({ state: 'stopped', tunnel_up: false, disk_s: expect.any(Number) });
+    expect([await host.containers(spec.rental_id), host.hasDisk(spec)]).toEqual([[], true]);
+
+    const again = { ...spec, epoch: 2, disk_kept: true };
+    await host.market.start(again);
+    await host.reports(again, 'running');
+    expect(await host.inside(again, 'cat', '/workspace/file')).toBe('kept\n');
+    await expect(host.inside(again, 'cat', '/root-file')).rejects.toThrow();
+    await remove(again);
+
+    const diskless = await host.echoSpec({ epoch: 2, disk_kept: true });
+    await host.market.start(diskless);
+    expect(await host.reports(diskless, 'failed')).toMatchObject({ fault: { code: 'disk_lost' } });
+    expect(host.hasDisk(diskless)).toBe(false);
+    await remove(diskless);
+  });
+
   it('the agent together with an engine that does not come up: the next agent speaks, keeps tunnels, and goes on when it does', { timeout: 300_000 }, async () => {
     const spec = await host.rent();
     const session = await host.session(spec);

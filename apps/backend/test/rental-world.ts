@@ -5,6 +5,8 @@ import ssh2 from 'ssh2';
 import { FakeClock } from '../src/platform/clock.js';
 import { MasterKey } from '../src/platform/master-key.js';
 import { checkLedger } from '../src/ledger/check.js';
+import { CoveredMarks } from '../src/ledger/covered-marks.js';
+import { DISK_EPOCH } from '../src/ledger/disk-epoch.rules.js';
 import { RentalProgress } from '../src/rentals/advance.js';
 import { Coverage } from '../src/rentals/coverage.js';
 import { openSecrets } from '../src/rentals/rental-secrets.js';
@@ -125,6 +127,16 @@ export class RentalWorld {
       const instances = [{ rental_id: rentalId, epoch, ...(storedSince === null ? run : { state: 'stopped' as const, tunnel_up: false, up_s: 0, disk_s: upS }) }];
       await this.app.app.get(Coverage).onBeat(nodeId, { instances }, this.clock.now());
     }
+  }
+
+  /** Long times pass with a heartbeat at their end, as if there had been one every 5 s. */
+  async passLong(seconds: number, rentalIds: string[]): Promise<void> {
+    this.seconds(seconds);
+    for (const rentalId of rentalIds) {
+      const { nodeId, epoch, storedSince } = await this.db.rental.findUniqueOrThrow({ where: { id: rentalId } });
+      await this.app.app.get(CoveredMarks).set({ nodeId, rentalId, epoch: storedSince === null ? epoch : DISK_EPOCH }, this.clock.now());
+    }
+    await this.beat(rentalIds);
   }
 
   /** Time passes with a heartbeat every 5 s. */

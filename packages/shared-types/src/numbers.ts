@@ -14,6 +14,8 @@ export const COVERED_GAP_S = 15;
 export const STOP_GRACE_S = 10;
 /** To rent, the balance must cover this many minutes of all running rates plus the new one. */
 export const MIN_PREPAID_MINUTES = 10;
+/** When a balance is used up, so much storage of every disk is left of it: what runs is stopped, and its disk kept for so long. */
+export const STORAGE_RESERVE_H = 48;
 export const DESIRED_STATE_EVERY_MS = 60_000;
 export const TUNNEL_TOKEN_LIFE_S = 6 * 3600;
 export const TUNNEL_TOKEN_RENEW_EVERY_S = 300;

@@ -145,11 +145,16 @@ export function forCluster(doc: DesiredDoc, clusterId: string, now: Moment): Des
   return doc.cluster_id !== clusterId && idle ? emptyDoc(clusterId, now) : doc;
 }
 
-/** After a reboot deadlines on the old boot clock mean nothing, and no container has survived: only the server can say more. */
+/**
+ * After a reboot deadlines on the old boot clock mean nothing, and no container has survived: what had run is over, what had not
+ * is begun anew once the server has spoken.
+ */
 export function afterReboot(doc: DesiredDoc, now: Moment): DesiredDoc {
   if (doc.boot_id === now.bootId) return doc;
   const instances = Object.fromEntries(
-    Object.entries(doc.instances).map(([id, one]) => [id, { ...one, deadline_boot_s: null }]),
+    Object.entries(doc.instances).map(([id, one]) => [id, { ...one, deadline_boot_s: null, fault: one.fault ?? (one.ran ? REBOOTED : null) }]),
   );
   return { ...doc, boot_id: now.bootId, instances, last_contact_boot_s: now.bootS };
 }
+
+const REBOOTED: InstanceFault = { code: 'host_rebooted', message: 'The machine was restarted.' };

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestAccount, TestApp } from '../../test/app.js';
 import { fund, makeNode, makeUser } from '../../test/market-fixtures.js';
 import { RentalWorld } from '../../test/rental-world.js';
+import { storageReserve } from '../ledger/zero-at.rules.js';
 import type { FakeClock } from '../platform/clock.js';
 
 let world: RentalWorld;
@@ -57,8 +58,8 @@ describe('a submission', () => {
   it('is refused where the balance, less what rentals use, does not carry it; taken, it makes rentals end sooner', async () => {
     const ada = await world.renter(1);
     const rentalId = await world.running(ada, `${await world.node()}.c2`);
-    const rate = (await market.db.client.rental.findUniqueOrThrow({ where: { id: rentalId } })).rateMicroHour;
-    const rentals = (rate * 10n + 59n) / 60n;
+    const { rateMicroHour, storageMicroHour } = await market.db.client.rental.findUniqueOrThrow({ where: { id: rentalId } });
+    const rentals = (rateMicroHour * 10n + 59n) / 60n + storageReserve(storageMicroHour);
     const { status, body } = await submit(ada, { max_price_usd: '0.999999' });
     expect([status, body.code]).toEqual([402, 'insufficient_funds']);
     expect(body.facts).toEqual({ available_usd: '1.000000', needed_usd: formatUsd(999_999n + rentals) });

@@ -5,12 +5,14 @@ import { Db, type Tx } from '../platform/db.js';
 import { balancesOf, type Balances } from './accounts.store.js';
 import { isBilledOn, openRentalsOf, type OpenRental } from './running.store.js';
 import { floorSecond } from './whole-seconds.rules.js';
-import { accrued, ownDeadline } from './zero-at.rules.js';
+import { accrued, ownDeadline, storageReserve } from './zero-at.rules.js';
 
 export interface Funds extends Balances {
   /** Prepaid less what running rentals have used since they were last settled. */
   availableMicro: MicroUsd;
   burnMicroHour: MicroUsd;
+  /** What must stay, so that every disk is kept for a while when the rest is used up. Part of what is available. */
+  reserveMicro: MicroUsd;
   open: readonly OpenRental[];
 }
 
@@ -21,7 +23,9 @@ export async function fundsOf(tx: Tx, userId: string, now: Date): Promise<Funds>
   const nowS = floorSecond(now);
   const used = open.reduce((sum, { line }) => sum + accrued(line, Math.min(nowS, ownDeadline(line)?.atS ?? nowS)), 0n);
   const burnMicroHour = open.filter(isBilledOn).reduce((sum, { line }) => sum + line.rateMicroHour, 0n);
-  return { ...balances, availableMicro: balances.prepaidMicro - used, burnMicroHour, open };
+  const starting = await tx.rental.aggregate({ where: { renterId: userId, startTime: null, status: { in: ['pending', 'starting'] } }, _sum: { storageMicroHour: true } });
+  const disks = open.reduce((sum, { line }) => sum + (line.diskMicroHour ?? 0n), starting._sum.storageMicroHour ?? 0n);
+  return { ...balances, availableMicro: balances.prepaidMicro - used, burnMicroHour, reserveMicro: storageReserve(disks), open };
 }
 
 @Injectable()

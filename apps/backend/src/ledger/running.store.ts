@@ -3,6 +3,7 @@ import type { Tx } from '../platform/db.js';
 import type { InstanceKey } from './covered-marks.js';
 import { DISK_EPOCH } from './disk-epoch.rules.js';
 import { floorSecond, type Stretch } from './whole-seconds.rules.js';
+import { ratesOf } from './rates.rules.js';
 import type { RunningLine } from './zero-at.rules.js';
 
 /**
@@ -13,7 +14,6 @@ export interface OpenRental extends InstanceKey {
   status: RentalStatus;
   /** It is billed for its disk only. */
   stored: boolean;
-  storageMicroHour: MicroUsd;
   line: RunningLine;
   deadlineAt: Date | null;
   stopRequestedAt: Date | null;
@@ -31,6 +31,7 @@ interface Row {
   rate: bigint;
   storage_rate: bigint;
   stored: boolean;
+  keeps_disk: boolean;
   billed_through: Date;
   billed_seconds: bigint;
   stored_seconds: bigint;
@@ -46,7 +47,7 @@ interface Row {
 export async function openRentalsOf(tx: Tx, renterId: string): Promise<OpenRental[]> {
   const rows = await tx.$queryRaw<Row[]>`
     SELECT r.id, r."nodeId" AS node_id, r.epoch, r.status::text AS status, r."rateMicroHour" AS rate, r."billedThrough" AS billed_through,
-           r."storageMicroHour" AS storage_rate, r."storedSince" IS NOT NULL AS stored, r."billedSeconds" AS billed_seconds, r."storedSeconds" AS stored_seconds, r."settledMicro" AS settled, r."runUntil" AS run_until, r."maxSpendMicro" AS max_spend,
+           r."storageMicroHour" AS storage_rate, r."storedSince" IS NOT NULL AS stored, r.status <> 'stopping' OR r."keepDisk" AS keeps_disk, r."billedSeconds" AS billed_seconds, r."storedSeconds" AS stored_seconds, r."settledMicro" AS settled, r."runUntil" AS run_until, r."maxSpendMicro" AS max_spend,
            r."deadlineAt" AS deadline_at, r."stopRequestedAt" AS stop_requested_at,
            (SELECT json_agg(json_build_object('from_s', extract(epoch FROM g."fromAt")::bigint, 'to_s', extract(epoch FROM g."toAt")::bigint))
             FROM "RentalGap" g WHERE g."rentalId" = r.id AND g."toAt" > r."billedThrough") AS gaps
@@ -64,7 +65,6 @@ function openRental(row: Row): OpenRental {
     epoch: row.stored ? DISK_EPOCH : row.epoch,
     status: row.status,
     stored: row.stored,
-    storageMicroHour: row.storage_rate,
     deadlineAt: row.deadline_at,
     stopRequestedAt: row.stop_requested_at,
     line: {
@@ -75,24 +75,10 @@ function openRental(row: Row): OpenRental {
       gaps,
       runUntilS: earliestSecond(row.run_until, row.stop_requested_at),
       maxSpendMicro: row.max_spend,
+      diskMicroHour: row.keeps_disk ? row.storage_rate : 0n,
+      stored: row.stored,
     },
   };
-}
-
-export interface BothRates {
-  stored: boolean;
-  rateMicroHour: MicroUsd;
-  storageMicroHour: MicroUsd;
-  billedSeconds: bigint;
-  storedSeconds: bigint;
-}
-
-/** The rate of now, the seconds billed at it, and what was billed at the other one. */
-export function ratesOf(both: BothRates): Pick<RunningLine, 'rateMicroHour' | 'billedSeconds' | 'otherRateMicroSeconds'> {
-  const [whole, disk] = [both.rateMicroHour * both.billedSeconds, both.storageMicroHour * both.storedSeconds];
-  return both.stored
-    ? { rateMicroHour: both.storageMicroHour, billedSeconds: Number(both.storedSeconds), otherRateMicroSeconds: whole }
-    : { rateMicroHour: both.rateMicroHour, billedSeconds: Number(both.billedSeconds), otherRateMicroSeconds: disk };
 }
 
 /** A rental that was told to stop costs nothing at its present rate after that, whatever it may still turn out to have cost before it. */

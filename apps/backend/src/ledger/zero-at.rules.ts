@@ -1,4 +1,4 @@
-import { SECONDS_PER_HOUR, type MicroUsd } from '@muster/shared-types';
+import { SECONDS_PER_HOUR, STORAGE_RESERVE_H, type MicroUsd } from '@muster/shared-types';
 import { secondsWithin } from './pricing.rules.js';
 import { secondAfter, secondsOutside, type Stretch } from './whole-seconds.rules.js';
 
@@ -21,6 +21,10 @@ export interface RunningLine {
   gaps: readonly Stretch[];
   runUntilS: number | null;
   maxSpendMicro: MicroUsd | null;
+  /** What an hour of its disk costs, where that is kept when the balance is used up. */
+  diskMicroHour?: MicroUsd;
+  /** Its rate of now is that of its disk: it is stopped already. */
+  stored?: boolean;
 }
 
 export type DeadlineBy = 'run_until' | 'spend_limit' | 'balance';
@@ -91,18 +95,37 @@ function greatest(low: number, high: number, holds: (n: number) => boolean): num
 }
 
 export interface Deadlines {
-  /** When the balance reaches zero; null when it never does. */
+  /** When the balance is used up but for what keeps the disks of all; where nothing runs, when that is used up too. Null: never. */
   zeroAtS: number | null;
-  /** Null: nothing ends this rental but its renter. */
+  /** Null: nothing ends this rental but its renter. By `balance` what runs is stopped, and what is stopped loses its disk. */
   byRental: ReadonlyMap<string, Deadline | null>;
 }
 
-/** When each of a renter's running rentals ends: the first of its own limits and the moment his balance is used up. */
+/** What must be left of a balance so that these disks, in $ per hour together, are kept for a while when it is used up. */
+export const storageReserve = (diskMicroHour: MicroUsd): MicroUsd => diskMicroHour * BigInt(STORAGE_RESERVE_H);
+
+/** When each of a renter's rentals ends, or stops: the first of its own limits and the moment his balance is used up. */
 export function deadlinesOf(prepaidMicro: MicroUsd, lines: readonly RunningLine[]): Deadlines {
-  const zeroAtS = zeroAt(prepaidMicro, lines);
-  const byRental = new Map<string, Deadline | null>();
-  for (const line of lines) byRental.set(line.rentalId, earlier(ownDeadline(line), zeroAtS));
-  return { zeroAtS, byRental };
+  const reserveMicro = storageReserve(lines.reduce((sum, line) => sum + (line.diskMicroHour ?? 0n), 0n));
+  const runs = lines.some((line) => !line.stored);
+  const stopS = runs ? zeroAt(prepaidMicro - reserveMicro, lines) : null;
+  const emptyS = lines.some((line) => line.stored) ? emptyAt(prepaidMicro, lines, stopS) : null;
+  const byRental = new Map(lines.map((line) => [line.rentalId, earlier(ownDeadline(line), line.stored ? emptyS : stopS)]));
+  return { zeroAtS: runs ? stopS : emptyS, byRental };
+}
+
+/** The last second up to which the balance keeps the disks that are stopped, and from `stopS` on also those of what is stopped then. */
+function emptyAt(prepaidMicro: MicroUsd, lines: readonly RunningLine[], stopS: number | null): number | null {
+  const stopped = stopS === null ? lines : lines.map((line) => stoppedAt(line, stopS));
+  return zeroAt(prepaidMicro, stopped);
+}
+
+/** A line as it stands once it has been stopped at that second; one that has ended by its own limit before costs nothing more. */
+function stoppedAt(line: RunningLine, stopS: number): RunningLine {
+  const own = ownDeadline(line)?.atS ?? Infinity;
+  if (line.stored || own <= stopS) return line;
+  const ran = line.rateMicroHour * BigInt(billableSeconds(line, stopS)) + (line.otherRateMicroSeconds ?? 0n);
+  return { ...line, stored: true, rateMicroHour: line.diskMicroHour ?? 0n, billedThroughS: Math.max(stopS, line.billedThroughS), billedSeconds: 0, otherRateMicroSeconds: ran };
 }
 
 function earlier(own: Deadline | null, zeroAtS: number | null): Deadline | null {

@@ -34,6 +34,6 @@ it('expects what earlier starts took', () => {
 
 it('says what is kept and what is not, and names basic isolation and the own machine', () => {
   const facts = { ownNode: true, isolation: 'basic', endsBy: 'balance' } as const;
-  expect(warningsFor(facts).join('\n')).toMatch(/A stop keeps[^]*balance reaches zero[^]*Isolation is basic[^]*your own machine/);
+  expect(warningsFor(facts).join('\n')).toMatch(/A stop keeps[^]*balance is used up[^]*Isolation is basic[^]*your own machine/);
   expect(warningsFor({ ...facts, ownNode: false, isolation: 'full', endsBy: 'run_until' })).toHaveLength(1);
 });

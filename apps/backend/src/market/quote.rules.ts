@@ -1,4 +1,4 @@
-import type { MicroUsd } from '@muster/shared-types';
+import { STORAGE_RESERVE_H, type MicroUsd } from '@muster/shared-types';
 import { dateOfSecond, floorSecond } from '../ledger/whole-seconds.rules.js';
 import { deadlinesOf, HORIZON_S, ownDeadline, type DeadlineBy, type RunningLine } from '../ledger/zero-at.rules.js';
 
@@ -13,6 +13,8 @@ export interface ForecastInput {
   /** The renter's rentals that run now. */
   running: readonly RunningLine[];
   rateMicroHour: MicroUsd;
+  /** The part of it that is its disk. */
+  diskMicroHour?: MicroUsd;
   runUntil: Date | null;
   maxSpendMicro: MicroUsd | null;
 }
@@ -31,6 +33,7 @@ export function forecastEnd(input: ForecastInput): EndForecast {
     gaps: [],
     runUntilS: input.runUntil && floorSecond(input.runUntil),
     maxSpendMicro: input.maxSpendMicro,
+    diskMicroHour: input.diskMicroHour ?? 0n,
   };
   const end = deadlinesOf(input.prepaidMicro, [...input.running, fresh]).byRental.get(NEW) ?? ownDeadline(fresh);
   if (!end) return { endsAt: dateOfSecond(nowS + HORIZON_S), endsBy: 'balance' };
@@ -62,8 +65,8 @@ export interface WarningFacts {
 
 /** What a renter should know and would not guess, in words. */
 export function warningsFor(facts: WarningFacts): string[] {
-  const warnings = ['A stop keeps /workspace, and nothing else. Every other end deletes it: destroy, a limit, a program that ends. Copy results off in time.'];
-  if (facts.endsBy === 'balance') warnings.push('It ends when the balance reaches zero. Set --max-spend or --hours to end it earlier.');
+  const warnings = ['A stop keeps /workspace, and nothing else. Every end deletes it: destroy, a limit, a program that ends. Copy results off in time.'];
+  if (facts.endsBy === 'balance') warnings.push(`When the balance is used up it is stopped, and what is left keeps its disk for ${STORAGE_RESERVE_H} h. Set --max-spend or --hours to end it earlier.`);
   if (facts.isolation === 'basic') warnings.push('Isolation is basic: a hardened container on a runtime without the newest fixes. Do not run secrets of others here.');
   if (facts.ownNode) warnings.push('This is your own machine: the price moves from your balance to your earnings.');
   return warnings;

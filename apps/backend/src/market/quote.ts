@@ -56,6 +56,7 @@ export class QuoteOffer {
       prepaidMicro: funds.prepaidMicro,
       running: funds.open.map((rental) => rental.line),
       rateMicroHour: rate.totalMicroHour,
+      diskMicroHour: rate.totalMicroHour - rate.baseMicroHour,
       runUntil: body.run_until === undefined ? null : new Date(body.run_until),
       maxSpendMicro,
     });

@@ -6,7 +6,7 @@ import { Clock } from '../platform/clock.js';
 import { Db } from '../platform/db.js';
 import { Redis } from '../platform/redis.js';
 import { EndRental } from './end.js';
-import { endWords, faultOf, reasonOfDeadline, reasonOfFault } from './end.rules.js';
+import { endWords, faultOf, isOnlyStopped, reasonOfFault } from './end.rules.js';
 import { FailStart } from './fail-start.js';
 import { Park } from './park.js';
 import { Progresses } from './progress.js';
@@ -14,7 +14,6 @@ import { Reach } from './reach.js';
 import { Release } from './release.js';
 import { noteEvent } from './rental-events.js';
 import { isLaterPhase, PHASE_WORDS, statusesFor } from './rental.rules.js';
-import { deadlineBy } from './rental.view.js';
 
 /** What the agent says of an instance, against what the market knows of its rental. */
 @Injectable()
@@ -106,12 +105,14 @@ export class RentalProgress {
     const now = this.clock.now();
     const withGaps = { ...rental, gaps: await this.db.client.rentalGap.findMany({ where: { rentalId: rental.id } }) };
     const wanted = rental.deadlineAt && rental.deadlineAt < now ? rental.deadlineAt : now;
-    await this.endRental.one(rental.id, { reason: reasonOfDeadline(deadlineBy(withGaps) ?? 'balance'), wanted, endedAtDeadline: true });
+    await this.endRental.atDeadline(withGaps, wanted, { endedAtDeadline: true });
   }
 
   async #ended(rental: Rental, update: InstanceUpdate): Promise<void> {
     const fault = faultOf(update.fault, 'exited');
-    await this.endRental.one(rental.id, { reason: reasonOfFault(fault.code), wanted: dateOfSecond(floorSecond(this.clock.now())), fault });
+    const wanted = dateOfSecond(floorSecond(this.clock.now()));
+    if (isOnlyStopped(fault.code)) await this.endRental.stop(rental.id, { wanted, fault });
+    else await this.endRental.one(rental.id, { reason: reasonOfFault(fault.code), wanted, fault });
   }
 
   /** Nothing of it is left on the machine. A rental that should still be there ends with it. */

@@ -9,10 +9,8 @@ import { Db } from '../platform/db.js';
 import { withTx } from '../platform/tx.js';
 import { endMoment, outageBehind } from './coverage.rules.js';
 import { EndRental } from './end.js';
-import { reasonOfDeadline } from './end.rules.js';
 import { coverKey, LastCovered } from './last-covered.js';
 import { NodeNews } from './node-news.js';
-import { deadlineBy } from './rental.view.js';
 
 /** Runs, or has its disk kept, and nobody has told it to end: `isBilledOn` in SQL. */
 const BILLED_ON = { endTime: null, stopRequestedAt: null, OR: [{ status: 'running' }, { storedSince: { not: null } }] } satisfies Prisma.RentalWhereInput;
@@ -61,7 +59,7 @@ export class DeadlineEnder {
     const outages = this.outage.since(covered ?? rental.deadlineAt);
     // While its node may still come back and tell what it did at the deadline, that is the better witness.
     if (endMoment({ wanted: rental.deadlineAt, covered, now, outages, endedAtDeadline: false }).kind === 'wait') return false;
-    return await this.endRental.one(rentalId, { reason: reasonOfDeadline(deadlineBy(rental) ?? 'balance'), wanted: rental.deadlineAt });
+    return await this.endRental.atDeadline(rental, rental.deadlineAt);
   }
 
   /** Another rental's long silence costs nothing, so the balance may last longer than was foreseen. */

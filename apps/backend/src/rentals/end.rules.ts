@@ -45,6 +45,7 @@ const FAULT_WORDS: Record<InstanceFault['code'], string> = {
   tunnel_failed: 'The tunnel to the machine could not be opened.',
   bad_spec: 'The machine cannot run this template.',
   deadline: 'The time paid for is over.',
+  host_rebooted: 'The machine was restarted.',
   lease_ended: 'The machine was cut off from the market for too long.',
   internal: 'Something went wrong on the machine.',
 };
@@ -62,8 +63,11 @@ export function faultOf(fault: InstanceFault | undefined, otherwise: InstanceFau
 /** How a rental ends that ran and whose instance stopped by itself. */
 export function reasonOfFault(code: string): RentalEndReason {
   if (code === 'root_disk_overrun' || code === 'disk_full') return 'disk_overrun';
-  return code === 'lease_ended' ? 'host_lost' : 'instance_exited';
+  return 'instance_exited';
 }
+
+/** Ends of an instance that were its machine's doing alone: the rental is stopped, its disk kept, and may be started again. */
+export const isOnlyStopped = (code: string): boolean => code === 'lease_ended' || code === 'host_rebooted';
 
 /** Failures of a start that say nothing about the machine: the image or the template is to blame. */
 const RENTERS_OWN = new Set(['image_pull_failed', 'image_too_large', 'exited_at_once', 'exited', 'out_of_memory', 'bad_spec']);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { RentalEndReason, RentalStatus } from '@muster/shared-types';
-import type { Rental } from '@muster/prisma';
+import { STORAGE_RESERVE_H, type RentalEndReason, type RentalStatus } from '@muster/shared-types';
+import type { Rental, RentalGap } from '@muster/prisma';
 import { ControlOutage } from '../agents/control-outage.js';
 import { bumpGeneration } from '../fleet/generation.js';
 import { CoveredMarks } from '../ledger/covered-marks.js';
@@ -47,6 +47,9 @@ interface Ended {
   storedSince?: Date;
 }
 
+/** Why one that ran to the end of its renter's balance was stopped. */
+const BALANCE_USED_UP: Fault = { code: 'balance_exhausted', message: `The balance is used up; what is left of it keeps the disk for ${STORAGE_RESERVE_H} h. Top up and start it again.` };
+
 const UNCHANGED: Ended = { changed: false, nodeId: '', touched: [] };
 
 /**
@@ -71,7 +74,17 @@ export class EndRental {
     return this.#over(rentalId, (tx, seen, evidence) => this.#end(tx, seen, order, evidence), order);
   }
 
-  /** Stops one that runs. Past its deadline it ends there instead, and for that reason. Repeating it changes nothing. */
+  /**
+   * Its deadline has come, and is the end however late this is called. By `balance` what runs is stopped, its disk kept by what is
+   * left; by the limits that its renter set, and of what is stopped already, the disk goes too.
+   */
+  atDeadline(rental: Rental & { gaps: RentalGap[] }, wanted: Date, known: { endedAtDeadline?: boolean } = {}): Promise<boolean> {
+    const by = deadlineBy(rental) ?? 'balance';
+    if (by === 'balance' && rental.storedSince === null) return this.stop(rental.id, { wanted, fault: BALANCE_USED_UP, ...known });
+    return this.one(rental.id, { reason: reasonOfDeadline(by), wanted, ...known });
+  }
+
+  /** Stops one that runs. Past its deadline that counts, and its reason. Repeating it changes nothing. */
   stop(rentalId: string, order: StopOrder): Promise<boolean> {
     return this.#over(rentalId, (tx, seen, evidence) => this.#stop(tx, seen, order, evidence), order);
   }
@@ -139,14 +152,16 @@ export class EndRental {
     await lockMoneyOf(tx, seen.renterId);
     const rental = await tx.rental.findUniqueOrThrow({ where: { id: seen.id } });
     if (rental.status !== 'running') return UNCHANGED;
-    if (isPastDeadline(rental, order)) return await this.#end(tx, seen, { ...order, reason: 'destroyed' }, evidence);
+    const late = await withDeadline(tx, rental, { ...order, reason: 'destroyed' });
+    if (late.reason !== 'destroyed' && late.reason !== 'balance_exhausted') return await this.#end(tx, seen, late, evidence);
     const { now } = evidence;
-    const wanted = dateOfSecond(floorSecond(order.wanted));
-    const fault = { faultCode: order.fault?.code ?? null, faultMessage: order.fault?.message ?? null };
+    const wanted = dateOfSecond(floorSecond(late.wanted));
+    const told = late.reason === 'balance_exhausted' ? BALANCE_USED_UP : order.fault;
+    const fault = { faultCode: told?.code ?? null, faultMessage: told?.message ?? null };
     await tx.rental.update({ where: { id: rental.id }, data: { status: 'stopping', keepDisk: true, phase: null, phaseSince: now, stopRequestedAt: wanted, updatedAt: now, version: { increment: 1 }, ...fault } });
     const storedSince = await storeFrom(tx, rental, wanted, evidence);
-    await noteEvent(tx, rental.id, now, 'stopping', `${order.fault?.message ?? 'Stopped by its renter.'} Its disk is kept.`);
-    await emitEvent(tx, { name: 'RentalStopped', aggregateId: rental.id, ...(order.actorId ? { actorId: order.actorId } : {}), payload: { renter_id: rental.renterId, node_id: rental.nodeId, fault: order.fault?.code ?? null } });
+    await noteEvent(tx, rental.id, now, 'stopping', `${told?.message ?? 'Stopped by its renter.'} Its disk is kept.`);
+    await emitEvent(tx, { name: 'RentalStopped', aggregateId: rental.id, ...(order.actorId ? { actorId: order.actorId } : {}), payload: { renter_id: rental.renterId, node_id: rental.nodeId, fault: told?.code ?? null } });
     return { ...(await this.#changed(tx, rental, now)), ...(storedSince ? { storedSince } : {}) };
   }
 

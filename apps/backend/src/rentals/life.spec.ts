@@ -1,9 +1,11 @@
 import { createServer } from 'node:net';
+import { STORAGE_RESERVE_H } from '@muster/shared-types';
 import { waitFor } from '@muster/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RentalWorld } from '../../test/rental-world.js';
 import { costOf, secondsWithin } from '../ledger/pricing.rules.js';
 import { Settler } from '../ledger/settle.js';
+import { storageReserve } from '../ledger/zero-at.rules.js';
 import { MasterKey } from '../platform/master-key.js';
 import { RentalProgress } from './advance.js';
 import { DeadlineEnder } from './deadlines.js';
@@ -189,7 +191,7 @@ describe('reports of a node', () => {
 });
 
 describe('money to the second', () => {
-  it('ends everything when the balance is used up, with not a micro-dollar too much', async () => {
+  it('stops everything when the balance is used up, keeps the disks by what is left, and deletes them with not a micro-dollar too much', async () => {
     const renter = await world.renter(0.05);
     const nodeId = await world.node({ cpu: 8, ramMb: 8_192, diskGb: 80 });
     const [first, second] = [await world.running(renter, `${nodeId}.c4`, { disk_gb: 1 }), await world.running(renter, `${nodeId}.c2`, { disk_gb: 1 })];
@@ -201,10 +203,26 @@ describe('money to the second', () => {
     expect(await deadlines()).toBe(0);
     world.seconds(4);
     expect(await deadlines()).toBe(2);
+    const stopped = [await row(first), await row(second)];
+    for (const rental of stopped) expect(rental).toMatchObject({ status: 'stopping', keepDisk: true, endReason: null, faultCode: 'balance_exhausted', storedSince: zeroAt });
+    const spendable = 50_000n - stopped.reduce((sum, rental) => sum + storageReserve(rental.storageMicroHour), 0n);
+    const costAfter = (more: number) => stopped.reduce((sum, rental) => sum + costOf(rental.rateMicroHour, Number(rental.billedSeconds) + more), 0n);
+    expect(costAfter(0) <= spendable && costAfter(1) > spendable).toBe(true);
+    expect(await world.prepaid(renter.id)).toBe(50_000n - costAfter(0));
+    for (const id of [first, second]) await world.report(id, 'stopped');
+    await lawful();
+
+    const deleteAt = (await world.db.user.findUniqueOrThrow({ where: { id: renter.id } })).zeroAt;
+    expect(Number(deleteAt) - Number(zeroAt)).toBeGreaterThanOrEqual(STORAGE_RESERVE_H * 3_600_000);
+    expect((await world.view(renter, first)).billing).toMatchObject({ deadline_at: deleteAt?.toISOString(), deadline_by: 'balance' });
+    await world.passLong((Number(deleteAt) - world.clock.now().getTime()) / 1_000 - 1, [first, second]);
+    expect(await deadlines()).toBe(0);
+    await world.pass(5, [first, second]);
+    expect(await deadlines()).toBe(2);
     const ended = [await row(first), await row(second)];
-    for (const rental of ended) expect(rental).toMatchObject({ status: 'stopping', endReason: 'balance_exhausted', endTime: zeroAt });
+    for (const rental of ended) expect(rental).toMatchObject({ status: 'stopping', keepDisk: false, endReason: 'balance_exhausted', endTime: deleteAt });
     const spent = ended.reduce((sum, rental) => sum + rental.settledMicro, 0n);
-    const nextSecond = ended.reduce((sum, rental) => sum + costOf(rental.rateMicroHour, Number(rental.billedSeconds) + 1), 0n);
+    const nextSecond = ended.reduce((sum, one) => sum + (one.rateMicroHour * one.billedSeconds + one.storageMicroHour * (one.storedSeconds + 1n)) / 3_600n, 0n);
     expect(spent <= 50_000n && nextSecond > 50_000n).toBe(true);
     expect(await world.prepaid(renter.id)).toBe(50_000n - spent);
     expect((await world.app.call('getBalance', { token: renter.key })).body).toMatchObject({ zero_at: null, burn_usd_per_hour: '0.000000' });
@@ -214,8 +232,9 @@ describe('money to the second', () => {
   it('lasts longer after a top-up, and the node is told', async () => {
     const renter = await world.renter(0.02);
     const nodeId = await node();
-    const id = await world.running(renter, `${nodeId}.c1`);
+    const id = await world.running(renter, `${nodeId}.c1`, { disk_gb: 1 });
     const before = await row(id);
+    const reserve = storageReserve(before.storageMicroHour);
     const generation = (await world.db.hostNode.findUniqueOrThrow({ where: { id: nodeId } })).generation;
     await world.pass(100, [id]);
     const operator = await world.app.makeOperator();
@@ -223,8 +242,8 @@ describe('money to the second', () => {
     expect(granted).toMatchObject({ status: 201, body: { granted_usd: '0.020000', balance_usd: '0.040000' } });
     const after = await row(id);
     const paidFor = (rental: typeof after) => (Number(rental.deadlineAt) - Number(rental.startTime)) / 1_000;
-    expect(paidFor(before)).toBe(secondsWithin(before.rateMicroHour, 20_000n));
-    expect(paidFor(after)).toBe(secondsWithin(after.rateMicroHour, 40_000n));
+    expect(paidFor(before)).toBe(secondsWithin(before.rateMicroHour, 20_000n - reserve));
+    expect(paidFor(after)).toBe(secondsWithin(after.rateMicroHour, 40_000n - reserve));
     expect((await world.db.hostNode.findUniqueOrThrow({ where: { id: nodeId } })).generation).toBe(generation + 1n);
     const { instances } = (await instancesOfNodes(world.db, world.app.app.get(MasterKey), [nodeId], world.clock.now())).get(nodeId) ?? { instances: [], absent: [] };
     expect(instances[0]?.remaining_s).toBe((Number(after.deadlineAt) - world.clock.now().getTime()) / 1_000);
@@ -370,7 +389,7 @@ describe('a silence', () => {
   });
 
   it('of another rental leaves the balance for those that run', async () => {
-    const renter = await world.renter(0.01);
+    const renter = await world.renter(0.021);
     const [a, b] = [await world.running(renter, `${await node()}.c1`, { disk_gb: 1 }), await world.running(renter, `${await node()}.c1`, { disk_gb: 1 })];
     const { deadlineAt } = await row(a);
     await world.pass(10, [a, b]);

@@ -75,8 +75,8 @@ describe('rent', () => {
 
   it('promises a balance once, also to fifty at the same time', async () => {
     const node = await world.node({ cpu: 64, ramMb: 65_536, diskGb: 640 });
-    // One vCPU with 1 GiB and 10 GB costs $0.016369 an hour: ten minutes of three are in $0.0085, of four are not.
-    const renter = await world.renter(0.0085);
+    // One vCPU with 1 GiB and 10 GB costs $0.016369 an hour: ten minutes of three, and 48 h of their disks, are in $0.21, of four are not.
+    const renter = await world.renter(0.21);
     const price = (await world.quote(renter, `${node}.c1`)).body.dph_total;
     expect(price).toBe('0.016369');
     const answers = await Promise.all(Array.from({ length: 50 }, () => world.rent(renter, `${node}.c1`, { expected_dph_total: price })));

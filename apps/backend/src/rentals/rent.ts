@@ -114,7 +114,7 @@ export class Rent {
     if (diskGb > shape.diskGb) return tooMuchDisk(shape.diskGb);
     const rate = rateOf({ ...shape, diskGb }, unitPrices(pricingOf(node.pricingConfig)));
     if (rate.totalMicroHour !== parseUsd(body.expected_dph_total)) return priceChanged(rate);
-    const affordable = await affords(tx, userId, rate.totalMicroHour, now);
+    const affordable = await affords(tx, userId, { rateMicroHour: rate.totalMicroHour, newDiskMicroHour: rate.totalMicroHour - rate.baseMicroHour }, now);
     return affordable.ok ? ok({ node, shape, rate, diskGb, tunnelServerId }) : affordable;
   }
 

@@ -53,7 +53,7 @@ export class StartRental {
     if (!found) return notYours();
     const room = await this.#room(tx, found.id, found.nodeId);
     if (!room.ok) return room;
-    const affordable = await affords(tx, userId, room.value.rateMicroHour, now);
+    const affordable = await affords(tx, userId, { rateMicroHour: room.value.rateMicroHour, newDiskMicroHour: 0n }, now);
     if (!affordable.ok) return affordable;
     await this.#claim(tx, room.value, now);
     const rental = await rentalOf(tx, userId, rentalId);

@@ -38,6 +38,7 @@ export const InstanceFault = z.object({
     'bad_spec',
     'deadline',
     'lease_ended',
+    'host_rebooted',
     'internal',
   ]),
   message: z.string().max(2000),

@@ -23,17 +23,17 @@ export async function lockedMeans(tx: Tx, userId: string, now: Date): Promise<Me
 export async function meansOf(tx: Tx, userId: string, now: Date): Promise<Means> {
   const { prepaidMicro, rents } = await prepaidAndRents(tx, userId);
   if (!rents) return { availableMicro: prepaidMicro, reservedMicro: 0n, rents };
-  const { availableMicro } = await fundsOf(tx, userId, now);
+  const { availableMicro, reserveMicro } = await fundsOf(tx, userId, now);
   const { _sum } = await tx.rental.aggregate({ where: { renterId: userId, status: { in: ['pending', 'starting', 'running'] } }, _sum: { rateMicroHour: true } });
   const burn = _sum.rateMicroHour ?? 0n;
-  return { availableMicro, reservedMicro: (burn * BigInt(MIN_PREPAID_MINUTES) + 59n) / 60n, rents };
+  return { availableMicro, reservedMicro: reserveMicro + (burn * BigInt(MIN_PREPAID_MINUTES) + 59n) / 60n, rents };
 }
 
 /** What is available must carry the hold, and ten minutes of every rental that runs or starts. */
 export function affords({ availableMicro, reservedMicro }: Means, holdMicro: MicroUsd): Result<void> {
   const needed = holdMicro + reservedMicro;
   if (holdMicro === 0n || availableMicro >= needed) return ok(undefined);
-  const rentals = reservedMicro > 0n ? `, with ${MIN_PREPAID_MINUTES} minutes of your rentals` : '';
+  const rentals = reservedMicro > 0n ? `, with ${MIN_PREPAID_MINUTES} minutes of your rentals and what keeps their disks` : '';
   return fail('insufficient_funds', {
     detail: `To submit this, $${formatUsd(needed)} must be available: the most it can cost${rentals}. What is not used comes back`,
     hint: 'Set max_price_usd, or ask for less: timeout_s, max_copies',
