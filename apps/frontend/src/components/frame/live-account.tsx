@@ -15,6 +15,7 @@ export function LiveAccount() {
         if (event === 'rental_changed') askAnew(queries, 'listRentals', 'getRental', 'getBalance');
         if (event === 'job_changed') askAnew(queries, 'listJobs', 'getJob', 'listTasks', 'listExecutions', 'getJobResult', 'getBalance');
         if (event === 'node_changed') askAnew(queries, 'listNodes', 'getNode');
+        if (event === 'notification') askAnew(queries, 'listNotifications');
         if (event === 'balance_changed') askAnew(queries, 'getBalance', 'listStatement');
       },
       onResync: () => void queries.invalidateQueries(),

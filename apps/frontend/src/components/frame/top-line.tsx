@@ -4,6 +4,7 @@ import Link from 'next/link';
 import { Search } from 'lucide-react';
 import type { ApiCall } from '@/lib/query-key';
 import { Button } from '../ui/button';
+import { Bell } from './bell';
 import { Logo } from './logo';
 import { MoneyStrip } from './money-strip';
 import { openPalette } from './palette-state';
@@ -33,6 +34,7 @@ export function TopLine({ title, state, action, cli = [], http = [] }: Props) {
         <div className="ml-auto flex items-center gap-1.5">
           <MoneyStrip />
           {!signedIn && <Button asChild size="small"><Link href="/sign-in">Sign in</Link></Button>}
+          <Bell />
           <SameElsewhere cli={cli} http={http} />
           <button type="button" onClick={openPalette} aria-label="Commands (Ctrl K)" title="Commands (Ctrl K)" className="rounded-control p-1.5 text-dim hover:bg-sunken hover:text-ink"><Search aria-hidden className="size-4" /></button>
           {action != null && <div className="flex items-center gap-2 pl-1.5 max-md:hidden">{action}</div>}

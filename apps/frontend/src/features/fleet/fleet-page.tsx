@@ -2,7 +2,7 @@
 import Link from 'next/link';
 import { useQueries } from '@tanstack/react-query';
 import { Server } from 'lucide-react';
-import type { NodeSummary, NodeView } from '@muster/shared-types';
+import type { EarningsDay, NodeSummary, NodeUtilisation, NodeView } from '@muster/shared-types';
 import { PageBody, TopLine } from '@/components/frame/top-line';
 import { Button } from '@/components/ui/button';
 import { type Column, DataTable } from '@/components/ui/data-table';
@@ -11,7 +11,8 @@ import { Figure, Of, Panel } from '@/components/ui/panel';
 import { StateWord } from '@/components/ui/state-word';
 import { Ago } from '@/components/ui/time';
 import { api, useApi } from '@/lib/api';
-import { count, gib, percent, plural, usd, words } from '@/lib/format.rules';
+import { count, gib, percent, plural, sumUsd, usd, words } from '@/lib/format.rules';
+import { Strip } from './strip';
 import { healthOf } from './health.rules';
 
 const EVERY_MS = 10_000;
@@ -21,6 +22,9 @@ const DETAILED = 50;
 interface Row {
   node: NodeSummary;
   view: NodeView | undefined;
+  hours: NodeUtilisation['hours'] | undefined;
+  /** Settled today and in the last 30 days, in USD. */
+  earned: { today: string; month: string } | undefined;
 }
 
 const COLUMNS: readonly Column<Row>[] = [
@@ -30,7 +34,9 @@ const COLUMNS: readonly Column<Row>[] = [
   { id: 'listing', title: 'On the market', className: 'max-md:hidden', cell: ({ node }) => words(node.listing) },
   { id: 'used', title: 'In use', right: true, cell: ({ view }) => (view ? <Used view={view} /> : <span className="text-dim">–</span>) },
   { id: 'rentals', title: 'Rentals', right: true, cell: ({ view }) => <span className="num">{view?.active_rentals ?? '–'}</span> },
-  { id: 'earned', title: 'Earned', right: true, cell: ({ view }) => <span className="num">{view ? usd(view.earned_usd, 4) : '–'}</span> },
+  { id: 'day', title: '24 hours', cell: ({ hours }) => (hours ? <Strip hours={hours} /> : <span className="text-dim">–</span>) },
+  { id: 'today', title: 'Today', right: true, cell: ({ earned }) => <span className="num">{earned ? usd(earned.today, 4) : '–'}</span> },
+  { id: 'earned', title: '30 days', right: true, className: 'max-md:hidden', cell: ({ earned }) => <span className="num">{earned ? usd(earned.month, 4) : '–'}</span> },
   { id: 'reliability', title: 'Reliability', right: true, className: 'max-md:hidden', cell: ({ node }) => <span className="num">{percent(node.reliability)}</span> },
   { id: 'health', title: 'Health', className: 'max-lg:hidden', cell: ({ node, view }) => <span className="text-dim">{healthOf(node, view?.preflight)}</span> },
   { id: 'seen', title: 'Heartbeat', right: true, className: 'max-lg:hidden', cell: ({ node }) => (node.last_heartbeat ? <Ago at={node.last_heartbeat} className="num text-dim" /> : <span className="text-dim">none yet</span>) },
@@ -51,7 +57,9 @@ export function FleetPage() {
   const balance = useApi('getBalance', {});
   const items = nodes.data?.items ?? [];
   const views = useQueries({ queries: items.slice(0, DETAILED).map(({ id }) => ({ queryKey: ['getNode', { params: { node_id: id } }] as const, queryFn: () => api().call('getNode', { params: { node_id: id } }), refetchInterval: EVERY_MS })) });
-  const rows = items.map((node, index) => ({ node, view: views[index]?.data }));
+  const utilisation = useApi('listUtilisation', {}, { every: 60_000 });
+  const earnings = useApi('listEarnings', { query: { days: 30 } }, { every: 60_000 });
+  const rows = items.map((node, index): Row => ({ node, view: views[index]?.data, hours: utilisation.data?.items.find(({ node_id }) => node_id === node.id)?.hours, earned: earnings.data && earnedBy(node.id, earnings.data) }));
   const known = rows.flatMap(({ view }) => (view ? [view] : []));
   return (
     <>
@@ -75,6 +83,11 @@ export function FleetPage() {
       </PageBody>
     </>
   );
+}
+
+function earnedBy(nodeId: string, { days, to }: { days: readonly EarningsDay[]; to: string }): { today: string; month: string } {
+  const own = days.filter(({ node_id }) => node_id === nodeId);
+  return { today: sumUsd(own.filter(({ day }) => day === to).map(({ total_usd }) => total_usd)), month: sumUsd(own.map(({ total_usd }) => total_usd)) };
 }
 
 function stateOf(items: readonly NodeSummary[]): string {

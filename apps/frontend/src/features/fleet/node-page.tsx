@@ -4,7 +4,7 @@ import { RefusedError } from '@muster/client';
 import type { NodeView } from '@muster/shared-types';
 import { PageBody, TopLine } from '@/components/frame/top-line';
 import { Button } from '@/components/ui/button';
-import { Empty, Trouble, Waiting } from '@/components/ui/notice';
+import { Empty, Remark, Trouble, Waiting } from '@/components/ui/notice';
 import { Fact, Facts, Figure, Panel } from '@/components/ui/panel';
 import { StateWord } from '@/components/ui/state-word';
 import { Ago } from '@/components/ui/time';
@@ -12,7 +12,9 @@ import { useApi } from '@/lib/api';
 import { count, gb, gib, percent, plural, shortId, usd, words } from '@/lib/format.rules';
 import { ChartsPanel } from '../charts/charts-panel';
 import { Evidence } from './evidence';
+import { Findings } from './findings';
 import { healthOf } from './health.rules';
+import { Maintenance } from './maintenance';
 import { NodeActions } from './node-actions';
 import { PriceEditor } from './price-editor';
 
@@ -56,6 +58,8 @@ function Sections({ node }: { node: NodeView }) {
         <Figure name="Reputation" value={node.reputation} note="of 200" />
         <Figure name="Reliability" value={percent(node.reliability)} note={<Reliability node={node} />} />
       </div>
+      {node.agent_outdated && <Panel><Remark tone="attention">Its agent is of version <span className="num">{node.agent_version}</span>, older than this market. On the machine: <code className="num">git pull && ./muster node join</code>; what runs on it goes on meanwhile.</Remark></Panel>}
+      <Findings nodeId={node.id} />
       {node.gpus.length > 0 && <Gpus node={node} />}
       <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_380px]">
         <div className="flex min-w-0 flex-col gap-4">
@@ -65,6 +69,7 @@ function Sections({ node }: { node: NodeView }) {
         </div>
         <div className="flex min-w-0 flex-col gap-4">
           {node.actions.includes('price') && <PriceEditor node={node} />}
+          {node.lifecycle !== 'retired' && <Maintenance nodeId={node.id} />}
           <What node={node} />
         </div>
       </div>

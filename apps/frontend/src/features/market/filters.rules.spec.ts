@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chipsOf, CONTROLS, directionOf, nextOrder, readQuery, readSearch, searchOf, valueOf, withValue, writeSearch } from './filters.rules';
+import { chipsOf, CONTROLS, directionOf, modelOf, nextOrder, readQuery, readSearch, searchOf, valueOf, withModel, withValue, writeSearch } from './filters.rules';
 
 const Q = 'gpu_name=RTX_4090 num_gpus=2 dph_total<=0.5';
 
@@ -24,6 +24,12 @@ describe('search of the market', () => {
     const chips = chipsOf(readQuery(Q).query);
     expect(chips.map(({ text }) => text).join(' ')).toBe(Q);
     expect(chips[1]?.without).toBe('gpu_name=RTX_4090 dph_total<=0.5');
+  });
+
+  it('the model that prices are shown of', () => {
+    expect([modelOf(Q), modelOf('num_gpus=0'), modelOf('')]).toEqual(['RTX_4090', 'cpu', '']);
+    expect(withModel(Q, 'H100 SXM')).toBe('dph_total<=0.5 gpu_name=H100_SXM');
+    expect(withModel(Q, null)).toBe('dph_total<=0.5 num_gpus=0');
   });
 
   it('says where a query is wrong', () => expect(readQuery('num_gpus=1 gpu=x').error).toMatchObject({ start: 11 }));

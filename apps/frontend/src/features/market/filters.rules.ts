@@ -57,6 +57,19 @@ export function withValue(query: Query, control: Control, value: string): string
   return parseQuery(text).ok ? text : undefined;
 }
 
+/** The model that prices are wanted of: '' = of all. */
+export function modelOf(q: string): string {
+  const { query } = readQuery(q);
+  return valueOf(query, CONTROLS.gpus) === '0' ? 'cpu' : valueOf(query, CONTROLS.gpu).replaceAll(' ', '_');
+}
+
+/** The query with this model in place of another; null: without a GPU. */
+export function withModel(q: string, model: string | null): string {
+  const { query } = readQuery(q);
+  const rest = query.clauses.filter((clause) => !isOf(clause, CONTROLS.gpu) && !isOf(clause, CONTROLS.gpus));
+  return withValue({ clauses: rest }, model === null ? CONTROLS.gpus : CONTROLS.gpu, model ?? '0') ?? q;
+}
+
 export const chipsOf = (query: Query): { text: string; without: string }[] =>
   query.clauses.map((clause, index) => ({ text: formatClause(clause), without: formatQuery({ clauses: query.clauses.filter((_, other) => other !== index) }) }));
 

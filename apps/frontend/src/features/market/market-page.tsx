@@ -10,7 +10,8 @@ import { Empty, Trouble, Waiting } from '@/components/ui/notice';
 import { plural, usd } from '@/lib/format.rules';
 import { RentSheet } from '../rent/rent-sheet';
 import { FilterBar } from './filter-bar';
-import { readQuery, readSearch, type Search, searchOf, writeSearch } from './filters.rules';
+import { modelOf, readQuery, readSearch, type Search, searchOf, withModel, writeSearch } from './filters.rules';
+import { PricePanel } from './price-panel';
 import { OfferTable } from './offer-table';
 import { useOffers } from './use-offers';
 
@@ -27,9 +28,12 @@ export function MarketPage() {
     <>
       <TopLine title="Market" state={offers.error && offers.items.length === 0 ? 'The offers are not known' : stateOf(offers.items, offers.isPending)} cli={[cliOf(search)]} http={[{ name: 'searchOffers', request: searchOf(search) }]} />
       <PageBody>
-        <div className="rounded-panel border border-line bg-panel">
+        <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_300px]">
+        <div className="min-w-0 rounded-panel border border-line bg-panel">
           <FilterBar q={search.q} offers={offers.items} onChange={(q) => change({ q })} />
           {isWrong ? <Empty title="The query cannot be read" action={<Button onClick={() => change({ q: '' })}>Clear it</Button>}>What is wrong is marked above.</Empty> : <Offers offers={offers} order={search.order} onOrder={(order) => change({ order })} isFiltered={search.q !== ''} onClear={() => change({ q: '' })} onRent={setChosen} />}
+        </div>
+        {!isWrong && <PricePanel model={modelOf(search.q)} onChoose={(name) => change({ q: withModel(search.q, name) })} />}
         </div>
       </PageBody>
       {chosen && <RentSheet offer={chosen} onClose={() => setChosen(undefined)} />}
