@@ -74,7 +74,7 @@ function open(token: string, room: LiveRoom, app = () => market): Tab {
 
 const joined = (tab: Tab, times = 1) => waitFor(() => tab.resyncs >= times || undefined, { what: 'the room to be joined', ...WITHIN });
 const note = (n: number, app = market, userId = alice.account.id) =>
-  app.app.get(Live).publish(['user', userId], 'notification', { id: crypto.randomUUID(), at: new Date().toISOString(), kind: 'account_notice', title: String(n), message: '', subject: null, read_at: null });
+  app.app.get(Live).publish(['user', userId], 'notification', { id: crypto.randomUUID(), at: new Date().toISOString(), kind: 'account_notice', title: String(n), message: '', subject: null });
 const notes = (tab: Tab): number[] => tab.seen.filter((frame) => frame.event === 'notification').map((frame) => Number((frame.data as { title: string }).title));
 const noted = (tab: Tab, last: number) => waitFor(() => notes(tab).includes(last) || undefined, { what: `note ${last}`, ...WITHIN });
 const upTo = (count: number, from = 1): number[] => Array.from({ length: count }, (_, i) => i + from);
@@ -302,7 +302,7 @@ describe('a flood', () => {
     raw.pause();
     const text = 'x'.repeat(2_000);
     for (let sent = 0; sent < 20_000 && socketsOf(market).some((one) => one.connected); sent += 200) {
-      await Promise.all(upTo(200).map(() => market.app.get(Live).publish(['user', alice.account.id], 'notification', { id: crypto.randomUUID(), at: new Date().toISOString(), kind: 'account_notice', title: 'flood', message: text, subject: null, read_at: null })));
+      await Promise.all(upTo(200).map(() => market.app.get(Live).publish(['user', alice.account.id], 'notification', { id: crypto.randomUUID(), at: new Date().toISOString(), kind: 'account_notice', title: 'flood', message: text, subject: null })));
     }
     await waitFor(() => socketsOf(market).length === 0 || undefined, { what: 'the deaf listener to be let go', ...WITHIN });
   });

@@ -79,7 +79,7 @@ export const liveEvents = {
   node: { node_changed: NodeChange, metrics: NodeMetrics },
   job: { job_changed: JobChange },
   /** Everything of one account; a page that shows one thing subscribes to that thing's room too. */
-  user: { rental_changed: RentalChange, node_changed: NodeChange, job_changed: JobChange, balance_changed: BalanceChange, notification: NotificationView },
+  user: { rental_changed: RentalChange, node_changed: NodeChange, job_changed: JobChange, balance_changed: BalanceChange, notification: NotificationView.omit({ read_at: true }) },
   /** Offers came, went or changed: search again. `version` differs whenever something differs. */
   market: { offers_changed: z.object({ listed_nodes: z.number().int(), online_nodes: z.number().int(), version: z.string().max(100) }) },
 } as const satisfies Record<string, Record<string, z.ZodType>>;
