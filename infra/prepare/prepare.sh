@@ -51,8 +51,8 @@ lock() {
 case ${1:-} in
   all | test)
     [ "$(id -u)" = 0 ] || { echo "prepare.sh $1 needs root" >&2; exit 1; }
-    # The smallest image that there is: one file, no library.
-    if [ "$1" = test ]; then needs_of_tests=busybox:busybox-static; fi
+    # The smallest image that there is (one file, no library), and the browser for the web app.
+    if [ "$1" = test ]; then needs_of_tests="busybox:busybox-static chromium:chromium docker-compose:docker-compose"; fi
     lock "$MUSTER_HOME/prepare.lock"
     chmod 755 "$MUSTER_HOME"
     note_users

@@ -18,13 +18,13 @@ const HOME_PREFIX = 'muster-e2e-';
 const UP_MS = 180_000;
 
 export const PARTS = ['postgres', 'redis', 'gate', 'frps', 'backend', 'agent'] as const;
-export type PartName = (typeof PARTS)[number];
+export type PartName = (typeof PARTS)[number] | 'web';
 
-const Settings = z.object({ ports: z.record(z.string(), z.number()), bridge: z.string(), further_nodes: z.array(z.object({ number: z.number(), bridge: z.string() })) });
+const Settings = z.object({ ports: z.record(z.string(), z.number()), bridge: z.string(), subnet: z.string(), further_nodes: z.array(z.object({ number: z.number(), bridge: z.string() })) });
 const Status = z.object({ state: z.string(), parts: z.array(z.object({ part: z.string(), state: z.string(), pid: z.number().nullable() })) });
-const Places = z.object({ url: z.string(), supervisor_pid: z.number(), node: z.object({ id: z.string() }).nullable() });
+const Places = z.object({ url: z.string(), web_url: z.string().nullable(), supervisor_pid: z.number(), node: z.object({ id: z.string() }).nullable() });
 const Account = z.object({ email: z.string(), api_key: z.string() });
-const Credentials = Account.extend({ url: z.string(), others: z.array(Account).optional() });
+const Credentials = Account.extend({ url: z.string(), password: z.string().default(''), others: z.array(Account).optional() });
 
 export interface MarketOptions {
   /** Further settings for its parts. */
@@ -34,6 +34,8 @@ export interface MarketOptions {
   nodes?: number;
   /** Without it the market has no host on this machine. */
   agent?: boolean;
+  /** With the web app. */
+  web?: boolean;
   /** Called with the folder before anything starts in it. */
   prepare?: (home: string) => Promise<Record<string, string>>;
 }
@@ -46,10 +48,13 @@ export class Market {
   url = '';
   nodeId = '';
   supervisorPid = 0;
-  credentials: z.infer<typeof Credentials> = { url: '', email: '', api_key: '' };
+  /** Of the web app, where it runs. */
+  webUrl = '';
+  credentials: z.infer<typeof Credentials> = { url: '', password: '', email: '', api_key: '' };
   private constructor(
     readonly home: string,
     readonly env: NodeJS.ProcessEnv,
+    private readonly web: boolean,
   ) {}
 
   static async open(options: MarketOptions = {}): Promise<Market> {
@@ -58,7 +63,7 @@ export class Market {
     const home = await mkdtemp(join(tmpdir(), `${HOME_PREFIX}${process.pid}-`));
     await chmod(home, 0o755);
     await mkdir(join(home, 'person'), { mode: 0o700 });
-    const market = new Market(home, { ...environment(home, caches, options), ...(await options.prepare?.(home)) });
+    const market = new Market(home, { ...environment(home, caches, options), ...(await options.prepare?.(home)) }, options.web ?? false);
     try {
       await market.up([...(options.agent === false ? ['--no-agent'] : []), ...(options.nodes ? ['--nodes', String(options.nodes), '--owners', String(options.nodes)] : [])]);
     } catch (error) {
@@ -70,9 +75,10 @@ export class Market {
 
   /** Starts it, or what is not running of it. */
   async up(flags: readonly string[] = []): Promise<void> {
-    const { stdout } = await oneAtATime('up', () => this.must(['up', '--detach', '--json', ...flags], UP_MS));
+    const { stdout } = await oneAtATime('up', () => this.must(['up', '--detach', '--json', ...(this.web ? [] : ['--no-web']), ...flags], UP_MS));
     const places = Places.parse(JSON.parse(stdout));
     this.url = places.url;
+    this.webUrl = places.web_url ?? '';
     this.supervisorPid = places.supervisor_pid;
     this.nodeId = places.node?.id ?? '';
     this.credentials = Credentials.parse(JSON.parse(await readFile(join(this.home, 'credentials.json'), 'utf8')));
@@ -210,7 +216,7 @@ export class Market {
 
   /** The end of every log, for a failure's message. */
   logs(): string {
-    return ['supervisor', 'backend', 'agent', 'agent-2', 'agent-3', 'gate', 'frps'].map((name) => `--- ${name}\n${tail(join(this.home, 'log', `${name}.log`))}`).join('\n');
+    return ['supervisor', 'backend', 'agent', 'agent-2', 'agent-3', 'gate', 'frps', 'web'].map((name) => `--- ${name}\n${tail(join(this.home, 'log', `${name}.log`))}`).join('\n');
   }
 }
 

@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CliConfig } from '../config.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
@@ -10,7 +11,7 @@ import { localNodeId } from './first-host.js';
 import { findFrp, type FrpBinaries, type FrpsFiles, prepareFrps } from './frp.js';
 import { Keeper, type KeptPart } from './keeper.js';
 import { isAnythingLeft } from './leftovers.js';
-import { type Layout, layoutOf, makeFolders } from './layout.js';
+import { type Layout, layoutOf, makeFolders, programOf } from './layout.js';
 import { liveRentals } from './live-rentals.js';
 import { agentEnv, type LocalHost, localHosts } from './local-host.js';
 import { LocalFleet } from './local-fleet.js';
@@ -90,7 +91,7 @@ export class Market {
     const [postgres, redis] = [postgresPart(market), redisPart(market)];
     this.postgres = postgres;
     const frp = this.frpFiles(market);
-    const web = this.options.withWeb === false ? undefined : this.keep('web', webPart(market)); // needs nobody to come up
+    const web = (await this.wantsWeb()) ? this.keep('web', webPart(market)) : undefined; // needs nobody to come up
     web?.catch(() => undefined); // told below, when everything else had its turn
     const early = this.settings?.tunnel_server_id === undefined ? undefined : frp.then((files) => this.tunnels(market, files));
     const [, , files] = await settled([this.keep('postgres', postgres), this.keep('redis', redis), frp, early ?? Promise.resolve()]);
@@ -234,6 +235,14 @@ export class Market {
     const further = this.settings.further_nodes.map((node) => (node.number === host.number ? { ...node, ...patch } : node));
     const first = host.number === 1 && patch.listed_node_id !== undefined ? { listed_node_id: patch.listed_node_id } : {};
     await this.remember(this.running.market, { ...first, further_nodes: further });
+  }
+
+  /** A tree that was built without it (its packages alone) has a market all the same. */
+  private async wantsWeb(): Promise<boolean> {
+    if (this.options.withWeb === false) return false;
+    const isBuilt = await access(programOf('frontend')).then(() => true, () => false);
+    if (!isBuilt) this.events.tell({ kind: 'note', text: 'the web app is not built, so it is left out; build it with: pnpm run build' });
+    return isBuilt;
   }
 
   /** Where one owner has every node, copies on different nodes are all there can be. */
