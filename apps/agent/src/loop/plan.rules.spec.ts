@@ -2,7 +2,7 @@ import type { InstanceSpec } from '@muster/shared-types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ObservedInstance } from '../docker/types.js';
-import { type DesiredDoc, emptyDoc, forCluster, foreignOrder, mergeDesiredState, mergeStart, mergeStop, type WantedInstance, withoutGone } from './desired.rules.js';
+import { afterReboot, type DesiredDoc, emptyDoc, forCluster, foreignOrder, mergeDesiredState, mergeStart, mergeStop, type WantedInstance, withoutGone } from './desired.rules.js';
 import { type Observed, plan, type Step } from './plan.rules.js';
 import { beatsOf, stateOf, type Trace, updatesOf } from './status.rules.js';
 
@@ -220,6 +220,15 @@ describe('the desired document', () => {
     expect(mergeStart(stopped, { ...spec(A, { epoch: 2 }), generation: 7 }, now)).toMatchObject({ kind: 'applied', doc: { absent: {}, instances: { [A]: {} } } });
     const anyEpoch = { ...doc(), absent: { [A]: absent(A, { epoch: 0 }) } };
     expect(mergeStart(anyEpoch, { ...spec(A, { epoch: 2 }), generation: 7 }, now).kind).toBe('refused');
+  });
+
+  it('says after a reboot that what had run is over, begins anew what had not, and keeps every order', () => {
+    const before = { ...doc(wanted(A, { ran: true, deadline_boot_s: 5 }), wanted(B)), absent: { [CLUSTER]: absent(CLUSTER, { keep_disk: true }) } };
+    expect(afterReboot(before, now)).toBe(before);
+    const after = afterReboot(before, { bootId: 'next', bootS: 3 });
+    expect(after.instances).toMatchObject({ [A]: { fault: { code: 'host_rebooted' }, deadline_boot_s: null }, [B]: { fault: null } });
+    expect(after).toMatchObject({ boot_id: 'next', absent: before.absent, last_contact_boot_s: 3 });
+    expect(plan(after, seen({ disks: new Set([A]), bootS: 3 })).map((step) => `${step.do} ${step.rentalId}`)).toEqual([`create ${B}`]);
   });
 
   it('belongs to the market it was enrolled on anew only when nothing of the old one is left', () => {

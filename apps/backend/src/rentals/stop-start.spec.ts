@@ -219,6 +219,22 @@ describe('limits of a stopped rental', () => {
 });
 
 describe('its machine', () => {
+  it.each(['host_rebooted', 'lease_ended'] as const)('stops it by its own doing (%s): its disk is kept, the silence before is free, and it may be started', async (code) => {
+    const { renter, id } = await running();
+    await world.pass(30, [id]);
+    world.seconds(200);
+    await world.report(id, 'exited', { fault: { code, message: '' } });
+    expect(await world.view(renter, id)).toMatchObject({ status: 'stopping', end_reason: null, fault: { code }, billing: { billed_seconds: 30 } });
+    await world.beat([id]);
+    await world.report(id, 'stopped');
+    await world.pass(20, [id]);
+    await world.startedAgain(renter, id);
+    expect(await row(id)).toMatchObject({ billedSeconds: 30n, storedSeconds: 20n, faultCode: null });
+    await world.destroy(renter, id);
+    await lawful();
+  });
+
+
   it('may be silent for hours and loses no stopped rental', async () => {
     const { renter, nodeId, id } = await running();
     await world.pass(30, [id]);
