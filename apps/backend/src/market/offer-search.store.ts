@@ -19,10 +19,19 @@ export interface OfferSearch {
   viewerId: string | null;
 }
 
-/** One page, less what depends on the page: one more than `limit` says that there is another. */
-export async function searchTable(db: PrismaClient, search: OfferSearch): Promise<Offer[]> {
-  const rows = await db.$queryRaw<{ view: Omit<Offer, 'own_node'>; own: boolean }[]>(searchSql(search));
-  return rows.map(({ view, own }) => ({ ...view, own_node: own }));
+export interface FoundOffers {
+  /** In their order; one more than `limit` says that there is another page. */
+  offers: Offer[];
+  /** Nodes have changed whose offers were not made anew when this was read: then it is worth another look. */
+  stale: boolean;
+}
+
+/** One look: what is found and whether the table is behind come from one snapshot, in one row of JSON. */
+export async function searchTable(db: PrismaClient, search: OfferSearch): Promise<FoundOffers> {
+  const [row] = await db.$queryRaw<{ offers: [Omit<Offer, 'own_node'>, boolean][]; stale: boolean }[]>`
+    SELECT (SELECT id FROM "OfferStale" ORDER BY id LIMIT 1) IS NOT NULL AS stale,
+      coalesce((SELECT json_agg(json_build_array(page.view, page.own) ORDER BY page.place) FROM (SELECT found.*, row_number() OVER () AS place FROM (${searchSql(search)}) found) page), '[]') AS offers`;
+  return { offers: (row?.offers ?? []).map(([view, own]) => ({ ...view, own_node: own })), stale: row?.stale ?? false };
 }
 
 /** The whole statement: values are parameters, only names of our own columns are text. */

@@ -3,7 +3,7 @@ import { ok, type Offer, type Result } from '@muster/shared-types';
 import type { Page } from '../platform/cursor.js';
 import { Db } from '../platform/db.js';
 import { OfferBook } from './offer-book.js';
-import { searchTable } from './offer-search.store.js';
+import { searchTable, type OfferSearch } from './offer-search.store.js';
 import { positionOf, readPosition, wishOf, type SearchQuery } from './search.rules.js';
 
 @Injectable()
@@ -19,10 +19,17 @@ export class SearchOffers {
     if (!wish.ok) return wish;
     const { order } = wish.value;
     const after = readPosition(query.cursor, order);
-    await this.book.fresh();
-    const found = await searchTable(this.db.client, { ...wish.value, after, limit: query.limit, viewerId });
+    const found = await this.#find({ ...wish.value, after, limit: query.limit, viewerId });
     const items = found.slice(0, query.limit);
     const last = items.at(-1);
     return ok({ items, next: found.length > query.limit && last ? positionOf(order, last) : null });
+  }
+
+  /** Mostly nothing has changed since the last look, and one statement is enough. */
+  async #find(search: OfferSearch): Promise<Offer[]> {
+    const first = await searchTable(this.db.client, search);
+    if (!first.stale) return first.offers;
+    await this.book.fresh();
+    return (await searchTable(this.db.client, search)).offers;
   }
 }
