@@ -50,6 +50,8 @@ export class Machines {
   /** Nothing new is placed on it; what runs goes on. Again changes nothing. */
   async quarantine(nodeId: string, actorId: string, reason: string): Promise<Result<OperatorNode>> {
     return await this.#move(nodeId, async (tx, node) => {
+      // What a finding took off the market and would give back is the operator's from now on.
+      await tx.nodeFinding.updateMany({ where: { nodeId, delisted: true, clearedAt: null }, data: { delisted: false } });
       if (node.lifecycle === 'quarantined') return ok(undefined);
       if (!LIFECYCLE_NEXT[node.lifecycle].includes('quarantined')) return fail('action_not_allowed', { detail: `The node is ${node.lifecycle}` });
       await tx.hostNode.update({ where: { id: nodeId }, data: { lifecycle: 'quarantined' } });
