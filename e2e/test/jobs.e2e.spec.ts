@@ -8,9 +8,10 @@ import { createIo } from '@muster/cli/output/io';
 import { ExecutionView, JobView } from '@muster/shared-types';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { REPOSITORY } from './support/caches.js';
+import { CLI, REPOSITORY } from './support/caches.js';
 import { Market } from './support/market.js';
 import { needs, obstacle } from './support/obstacle.js';
+import { run } from './support/run.js';
 import { until } from './support/until.js';
 
 const STORY_MS = 600_000;
@@ -143,22 +144,62 @@ describe.skipIf(obstacle !== null)(`verified jobs on a whole market${needs}`, ()
     expect(list.items.length).toBeGreaterThan(5);
   }, STORY_MS);
 
-  it('a thousand lines in parts of ten: the aggregate is what one machine would have made', async () => {
-    const ran = await submit('-f', join(REPOSITORY, 'examples', 'split', 'job.yaml'), '--redundancy', '2', '--wait');
-    expect(ran.stderr).toBe('');
-    const job = JobView.parse(JSON.parse(ran.stdout));
-    expect(job.progress).toMatchObject({ tasks: 100, tasks_final: 100 });
-    const folder = join(market.home, 'person', 'split');
-    const fetched = await market.cli(['result', job.id, '-o', folder, '--json'], STORY_MS, asSubmitter());
-    expect(fetched.stderr).toBe('');
-    const saved = SavedResult.parse(JSON.parse(fetched.stdout));
-    expect(saved).toMatchObject({ complete: true });
-    const numbers = (await readFile(join(REPOSITORY, 'examples', 'split', 'numbers.txt'), 'utf8')).trimEnd().split('\n').map(Number);
-    const plain = numbers.map((number) => `${number}:${factorsOf(number).map((factor) => ` ${factor}`).join('')}\n`).join('');
-    expect(await readFile(join(folder, saved.aggregate.path), 'utf8')).toBe(plain);
-    expect(saved.aggregate.sha256).toBe(createHash('sha256').update(plain).digest('hex'));
+  it('the jobs of the README, command by command: a thousand lines in parts come to what one machine would have made', async () => {
+    const person = join(market.home, 'person');
+    const ran: string[] = [];
+    for (const command of await commandsOfReadme('**9. Verified jobs.**', '**10.')) {
+      if (STORY_ELSEWHERE.includes(command)) continue;
+      const line = command.replace('./muster', `"${process.execPath}" "${CLI}"`).replace('examples/', `${REPOSITORY}/examples/`).replace(/^(.* submit .*)$/, '$1 --yes');
+      const { code, stdout, stderr } = await run('bash', ['-c', line], { env: market.env, cwd: person, withinMs: STORY_MS });
+      expect({ command, code, stderr: code === 0 ? '' : stderr }).toEqual({ command, code: 0, stderr: '' });
+      if (command === './muster result 1') expect(stdout).toBe('hello\n');
+      if (command.includes('matrix/job.yaml')) expect(stdout).toContain('"seed 10"');
+      if (command.endsWith('-o ./factors')) await expectFactors(join(person, 'factors'));
+      ran.push(command);
+    }
+    expect(ran.length).toBeGreaterThanOrEqual(10);
   }, STORY_MS);
+
+  it('the first job and the folder of docs/jobs.md, as files', async () => {
+    const page = await readFile(join(REPOSITORY, 'docs', 'jobs.md'), 'utf8');
+    const blocks = [...page.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, block = '']) => block);
+    for (const name of ['hello', 'a folder']) {
+      const file = join(market.home, 'person', 'job.yaml');
+      await writeFile(file, blocks.find((block) => block.startsWith(`name: ${name}\n`)) ?? '');
+      const ran = await submit('-f', file, '--wait');
+      expect(ran.code, ran.stderr).toBe(0);
+      const job = JobView.parse(JSON.parse(ran.stdout));
+      if (job.name === 'hello') expect(job.result).toBe('hello\n');
+      else await expectFolder(job.id);
+    }
+  }, STORY_MS);
+
+  async function expectFolder(id: string): Promise<void> {
+    const folder = join(market.home, 'person', 'folder');
+    expect((await market.cli(['result', id, '-o', folder], STORY_MS, asSubmitter())).code).toBe(0);
+    expect(await readFile(join(folder, 'output', 'deep', 'hello.txt'), 'utf8')).toBe('hello\n');
+  }
 });
+
+/** Run by the test before all others, and by the first one. */
+const STORY_ELSEWHERE = ['./muster up --nodes 3 --owners 3', './muster demo jobs'];
+
+async function commandsOfReadme(from: string, to: string): Promise<string[]> {
+  const page = await readFile(join(REPOSITORY, 'README.md'), 'utf8');
+  const chapter = page.slice(page.indexOf(from), page.indexOf(to));
+  return [...chapter.matchAll(/^```\n([^]*?)^```$/gm)].flatMap(([, block = '']) => block.trimEnd().split('\n'));
+}
+
+/** Every part agreed on, and the aggregate as it would come from one machine. */
+async function expectFactors(folder: string): Promise<void> {
+  const saved = SavedResult.parse(JSON.parse(await readFile(join(folder, 'result.json'), 'utf8')));
+  expect(saved).toMatchObject({ complete: true });
+  expect(saved.parts).toHaveLength(100);
+  const numbers = (await readFile(join(REPOSITORY, 'examples', 'split', 'numbers.txt'), 'utf8')).trimEnd().split('\n').map(Number);
+  const plain = numbers.map((number) => `${number}:${factorsOf(number).map((factor) => ` ${factor}`).join('')}\n`).join('');
+  expect(await readFile(join(folder, saved.aggregate.path), 'utf8')).toBe(plain);
+  expect(saved.aggregate.sha256).toBe(createHash('sha256').update(plain).digest('hex'));
+}
 
 /** As `factor` of coreutils: each prime as often as it divides. */
 function factorsOf(number: number): number[] {

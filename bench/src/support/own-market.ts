@@ -93,7 +93,12 @@ export class OwnMarket {
 
 export async function withOwnMarket<T>(work: (market: OwnMarket) => Promise<T>, env: Record<string, string> = {}): Promise<T> {
   const market = await OwnMarket.start(env);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void market.stop().then(() => process.exit(1)));
+  const giveUp = (): void => void market.stop().then(() => process.exit(1));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, giveUp);
+  process.once('uncaughtException', (error) => {
+    console.error(error);
+    giveUp();
+  });
   try {
     return await work(market);
   } finally {

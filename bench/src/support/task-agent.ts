@@ -63,7 +63,9 @@ export class TaskAgent {
       leaves: results.map(reportLeaf),
       statement: ({ root, count }) => resultsStatement({ ...head, root, count }),
     });
-    const ack = (await this.light.emit('task_results', { ...head, ...signed, results }, ACK_MS)) as Outcomes | undefined;
+    const send = async (): Promise<Outcomes | undefined> => (await this.light.emit('task_results', { ...head, ...signed, results }, ACK_MS)) as Outcomes | undefined;
+    // As agents do: what is not answered is sent again, and counts once.
+    const ack = (await send()) ?? (await send()) ?? (await send());
     if (ack?.ok !== true) throw new Error(`a batch was refused: ${JSON.stringify(ack)?.slice(0, 300)}`);
     const counted = ack.outcomes?.filter((one) => one.outcome === 'counted').length ?? 0;
     this.counted += counted;

@@ -8,14 +8,15 @@ export interface Ran {
 
 export interface RunOptions {
   env?: NodeJS.ProcessEnv;
+  cwd?: string;
   /** A bound for a slow machine; the program is killed at it. */
   withinMs?: number;
 }
 
 /** Runs a program to its end, whatever its exit code. */
-export function run(program: string, args: readonly string[], { env = process.env, withinMs = 120_000 }: RunOptions = {}): Promise<Ran> {
+export function run(program: string, args: readonly string[], { env = process.env, cwd = process.cwd(), withinMs = 120_000 }: RunOptions = {}): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     const watchdog = setTimeout(() => child.kill('SIGKILL'), withinMs);
     const ran = { stdout: '', stderr: '' };
     child.stdout.on('data', (chunk: Buffer) => (ran.stdout += chunk.toString()));

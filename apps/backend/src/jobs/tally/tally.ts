@@ -168,7 +168,7 @@ function jobsOfEnded(effects: Effects, rows: readonly { id: string; job: string 
   return [...new Set(effects.ended.flatMap((run) => jobOf.get(run.id) ?? []))];
 }
 
-/** Jobs are locked; then come executions and tasks, nodes by id, and accounts last. */
+/** Jobs are locked; then come executions and tasks, nodes by id, and accounts last. Passes of the scheduler wait for the same nodes: they are held for as little as possible. */
 async function store(tx: Tx, effects: Effects, jobIds: readonly string[], now: Date): Promise<{ cancelled: CancelledExecution[]; ended: number }> {
   if (effects.ended.length === 0) return { cancelled: [], ended: 0 };
   await writeEnded(tx, effects.ended, now);
@@ -176,8 +176,6 @@ async function store(tx: Tx, effects: Effects, jobIds: readonly string[], now: D
   await writeTasks(tx, effects.tasks, now);
   await dropReady(tx, effects.dropped, now);
   await addRuns(tx, effects.added, now);
-  await writeNodes(tx, effects.nodes);
-  await freeDevices(tx, effects.devices);
   await writeReputation(tx, effects.reputation, now);
   await countTasks(tx, effects.jobs);
   await tellDecided(tx, decidedByJob(effects));
@@ -185,6 +183,8 @@ async function store(tx: Tx, effects: Effects, jobIds: readonly string[], now: D
   const failed = ended.filter((job) => job.status === 'failed').map((job) => job.jobId);
   const cancelled = await cancelExecutions(tx, failed, now);
   if (failed.length > 0) await cancelTasks(tx, failed, now);
+  await writeNodes(tx, effects.nodes);
+  await freeDevices(tx, effects.devices);
   await postPays(tx, effects.pays, now);
   return { cancelled, ended: ended.length };
 }
