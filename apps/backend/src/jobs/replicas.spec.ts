@@ -11,6 +11,8 @@ const CPUS = 3;
 const OWNERS = 4;
 const JOBS = 6;
 const TASKS = 8;
+/** On a busy machine an order may be lost between replicas: then its lease ends, but not in the first minute of a market. */
+const PATIENCE_MS = 150_000;
 
 let one: TestApp;
 let two: TestApp;
@@ -37,7 +39,7 @@ afterAll(async () => {
 });
 
 const live = () => one.db.client.jobExecution.findMany({ where: { status: { in: ['leased', 'running'] } }, select: { id: true, nodeId: true, ownerId: true, taskId: true } });
-const until = <T>(what: string, look: () => Promise<T | undefined>): Promise<T> => waitFor(look, { what, deadlineMs: 60_000 });
+const until = <T>(what: string, look: () => Promise<T | undefined>): Promise<T> => waitFor(look, { what, deadlineMs: PATIENCE_MS });
 const submit = async (n: number): Promise<string> => {
   const body = { name: `job ${n}`, docker_image: 'workspace', command: ['echo', 'hello'], tasks: { kind: 'matrix', axes: { n: Array.from({ length: TASKS }, (_, i) => String(i)) } } };
   const { status, body: job } = await (n % 2 === 0 ? one : two).call('createJob', { token: submitter.token, body });
@@ -61,10 +63,11 @@ it('each copy is leased once, to an owner of its own, to nobody who has no room,
     expect([...agent.executions.keys()].toSorted()).toEqual(own.map((row) => row.id).toSorted());
   }
   await finish(jobs);
-  const orders = agents.flatMap((agent) => agent.ordered.map((spec) => spec.execution_id));
+  // A socket that was cut hears its orders again; nobody hears another's.
+  const orders = agents.flatMap((agent) => [...new Set(agent.ordered.map((spec) => spec.execution_id))]);
   expect(new Set(orders).size).toBe(orders.length);
   expect((await checkLedger(one.db.client)).filter((check) => !check.ok)).toEqual([]);
-});
+}, 2 * PATIENCE_MS);
 
 /** What is in hand is reported, and from now on everything at once: both replicas lease and count at the same time. */
 async function finish(jobs: readonly string[]): Promise<void> {
