@@ -10,7 +10,7 @@ export async function lockJobsAndMoney(tx: Tx, submitterId: string, jobIds: read
   await tx.$executeRaw`SELECT 1 FROM "Job" WHERE id = ANY(${[...jobIds]}::uuid[]) AND "submittedBy" = ${submitterId}::uuid ORDER BY id FOR NO KEY UPDATE`;
   await tx.$executeRaw`
     SELECT 1 FROM "HostNode" WHERE id IN (
-      SELECT "nodeId" FROM "Rental" WHERE "renterId" = ${submitterId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping')
+      SELECT "nodeId" FROM "Rental" WHERE "renterId" = ${submitterId}::uuid AND status IN ('pending', 'starting', 'running', 'stopping', 'stopped')
       UNION ALL
       SELECT e."nodeId" FROM "JobExecution" e JOIN "Job" j ON j.id = e."jobId"
       WHERE e."jobId" = ANY(${[...jobIds]}::uuid[]) AND e.status IN ('leased', 'running') AND j.status NOT IN ('completed', 'failed', 'cancelled') AND j."submittedBy" = ${submitterId}::uuid)

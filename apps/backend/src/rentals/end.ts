@@ -50,6 +50,9 @@ interface Ended {
 /** Why one that ran to the end of its renter's balance was stopped. */
 const BALANCE_USED_UP: Fault = { code: 'balance_exhausted', message: `The balance is used up; what is left of it keeps the disk for ${STORAGE_RESERVE_H} h. Top up and start it again.` };
 
+/** A machine that goes for these reasons is not waited for, nor are the disks that it keeps. */
+const FOR_GOOD: readonly RentalEndReason[] = ['host_retired', 'account_suspended'];
+
 const UNCHANGED: Ended = { changed: false, nodeId: '', touched: [] };
 
 /**
@@ -104,7 +107,7 @@ export class EndRental {
   /** Ends everything that runs or starts on a node, each exactly now; of a node that leaves for good also what is stopped there. */
   async endRentalsOfNode(nodeId: string, reason: RentalEndReason, actorId?: string): Promise<number> {
     const wanted = this.clock.now();
-    const kept = reason === 'host_retired' ? [{ status: { in: ['stopping', 'stopped'] as RentalStatus[] }, keepDisk: true }] : [];
+    const kept = FOR_GOOD.includes(reason) ? [{ status: { in: ['stopping', 'stopped'] as RentalStatus[] }, keepDisk: true }] : [];
     const where = { nodeId, OR: [{ status: { in: ['pending', 'starting', 'running'] as RentalStatus[] } }, ...kept] };
     const rentals = await this.db.client.rental.findMany({ where, select: { id: true } });
     const ended = await Promise.all(rentals.map(({ id }) => this.one(id, { reason, wanted, ...(actorId ? { actorId } : {}) })));

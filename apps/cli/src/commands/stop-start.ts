@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../output/exit-codes.js';
 import { say, sayJson } from '../output/io.js';
-import { duration, seconds, usd } from '../output/words.js';
+import { duration, seconds, usd, when } from '../output/words.js';
 import { openAccess } from './access.js';
 import { rememberFirst } from './recall.js';
 import { connectWords, rentalName } from './rental-words.js';
@@ -60,7 +60,7 @@ async function stop(context: CliContext, typed: string, { yes, wait }: StopOptio
 /** What a stop is worth, and what is left to pay. */
 export function savesWords({ billing, disk_gb: diskGb }: Pick<RentalView, 'billing' | 'disk_gb'>): string {
   const saved = formatUsd(parseUsd(billing.dph_total) - parseUsd(billing.stopped_dph));
-  const until = billing.deadline_at ? `, at most until ${billing.deadline_at}` : '';
+  const until = billing.deadline_at ? `, until ${when(billing.deadline_at)} at most` : '';
   return `That saves ${usd(saved)}/h; its ${diskGb} GB are kept for ${usd(billing.stopped_dph)}/h${until}. It ran ${duration(billing.billed_seconds)} and cost ${usd(billing.cost_usd)} so far.`;
 }
 
