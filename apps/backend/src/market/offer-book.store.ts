@@ -30,12 +30,17 @@ export async function anyStale(db: Reader): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** Takes so many entries off the queue; their nodes, each once. What is read of them afterwards is newer than each change. */
-export async function takeStale(tx: Tx, limit: number): Promise<{ entries: number; nodeIds: string[] }> {
+/** A market that runs many jobs marks the same nodes over and over: so many entries are looked through for different ones. */
+const LOOKED_THROUGH = 20_000;
+
+/** Takes so many nodes off the queue, the longest marked first, with all their entries. What is read of them afterwards is newer than each change. */
+export async function takeStale(tx: Tx, nodes: number): Promise<string[]> {
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(${MAKING_OFFERS})`;
   const rows = await tx.$queryRaw<{ node_id: string }[]>`
-    DELETE FROM "OfferStale" WHERE id IN (SELECT id FROM "OfferStale" ORDER BY id LIMIT ${limit}) RETURNING "nodeId" AS node_id`;
-  return { entries: rows.length, nodeIds: [...new Set(rows.map((row) => row.node_id))] };
+    WITH marked AS (SELECT "nodeId" FROM (SELECT id, "nodeId" FROM "OfferStale" ORDER BY id LIMIT ${LOOKED_THROUGH}) oldest GROUP BY "nodeId" ORDER BY min(id) LIMIT ${nodes}),
+      taken AS (DELETE FROM "OfferStale" s USING marked m WHERE s."nodeId" = m."nodeId" RETURNING s."nodeId")
+    SELECT DISTINCT "nodeId" AS node_id FROM taken`;
+  return rows.map((row) => row.node_id);
 }
 
 /** Makes the rows of these nodes equal to what is given. A row that is right already is not written. */

@@ -10,6 +10,7 @@ import { rowOf } from './offer-columns.rules.js';
 import { offerView, pricedOffers } from './offer.view.js';
 import { offerNodesOf } from './offers.store.js';
 
+/** Nodes of one transaction. */
 const BATCH = 500;
 const TIDY_EVERY_MS = 5_000;
 const RELIABILITY_EVERY_PASSES = 12;
@@ -57,21 +58,22 @@ export class OfferBook implements OnApplicationBootstrap {
 
   async #pass(): Promise<void> {
     while (await anyStale(this.db.client)) {
-      const entries = await withTx(this.db, (tx) => this.#make(tx), { timeoutMs: 60_000 });
-      if (entries < BATCH) return;
+      const nodes = await withTx(this.db, (tx) => this.#make(tx), { timeoutMs: 60_000 });
+      // Fewer than there is room for: all that was marked when this began is done.
+      if (nodes < BATCH) return;
     }
   }
 
   async #make(tx: Tx): Promise<number> {
-    const { entries, nodeIds } = await takeStale(tx, BATCH);
-    if (nodeIds.length === 0) return entries;
+    const nodeIds = await takeStale(tx, BATCH);
+    if (nodeIds.length === 0) return 0;
     const nodes = await offerNodesOf(tx, nodeIds);
     const reliability = await reliabilityOf(tx, nodes.map((node) => node.id), this.clock.now());
     const rows = nodes.flatMap((node) =>
       pricedOffers(node).map((offer) => rowOf(offerView(offer, { reliability: reliability.get(node.id)?.reliability ?? 0, viewerId: null }), node.ownerId)),
     );
     await replaceOffers(tx, nodeIds, rows);
-    return entries;
+    return nodeIds.length;
   }
 
   /** So that the queue stays short while nobody searches, and reliability moves with time. */
