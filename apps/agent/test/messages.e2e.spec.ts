@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { agentMessages, type FromServer, type InstanceSpec, problems } from '@muster/shared-types';
@@ -70,6 +71,28 @@ describe.skipIf(obstacle !== null)(`what a host does with messages${obstacle ===
   it('takes a payload that is the whole envelope, and gives back what an instance has printed', async () => {
     const answer = await host.market.sendRaw('log_request', { event: 'log_request', data: { rental_id: running.rental_id, tail_lines: 10 } });
     expect(answer).toMatchObject({ ok: true, text: expect.stringContaining('first words'), truncated: false });
+  });
+
+  it('runs a command in the instance for the market, and ends it with the connection', async () => {
+    const open = (command: string[]) => ({ stream_id: `${randomUUID()}.${randomUUID()}`, rental_id: running.rental_id, command, tty: false, cols: 80, rows: 24 });
+    const of = (id: string) => host.market.execFrames.filter((frame) => frame.stream_id === id);
+    const hello = open(['sh', '-c', 'read line; echo "got $line"; exit 5']);
+    expect(await host.market.send('exec_open', hello)).toEqual({ ok: true });
+    await host.market.send('exec_data', { kind: 'data', stream_id: hello.stream_id, stream: 'stdin', bytes: btoa('this\n') });
+    const exit = await until('the command to end', () => of(hello.stream_id).find((frame) => frame.kind === 'exit'));
+    expect(exit).toMatchObject({ exit_code: 5 });
+    expect(of(hello.stream_id)).toContainEqual({ kind: 'data', stream_id: hello.stream_id, stream: 'stdout', bytes: btoa('got this\n') });
+    expect(await host.market.send('exec_open', { ...open(['true']), rental_id: randomUUID() })).toMatchObject({ problem: { code: 'not_found' } });
+    expect(await host.market.send('exec_open', open(['sleep', '5151']))).toEqual({ ok: true });
+    const proofs = host.market.proofs;
+    host.market.drop('unavailable');
+    await until('the agent to be back', () => host.market.proofs > proofs);
+    await until('what ran to be gone', async () => {
+      const look = open(['sh', '-c', 'ps -o args | grep -c "sleep 515[1]"']);
+      expect(await host.market.send('exec_open', look)).toEqual({ ok: true });
+      await until('the answer', () => of(look.stream_id).some((frame) => frame.kind === 'exit'));
+      return of(look.stream_id).some((frame) => frame.kind === 'data' && atob(frame.bytes) === '0\n');
+    });
   });
 
   it('takes the same order twice, and an order that comes after its removal not at all', async () => {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server as HttpServer, type Ser
 import type { AddressInfo } from 'node:net';
 import {
   AGENT_NAMESPACE, type AbsentEntry, type AckOf, agentMessages, connectStatement, enrolStatement, type FromAgent, type FromServer, type Heartbeat,
-  type ExecutionReport, type ExecutionSpec, type InstanceSpec, type InstanceUpdate, type Inventory, makeProblem, operations, type Payload, PROBLEM_EVENT, type ProblemCode,
+  type ExecData, type ExecutionReport, type ExecutionSpec, type InstanceSpec, type InstanceUpdate, type Inventory, makeProblem, operations, type Payload, PROBLEM_EVENT, type ProblemCode,
   reportLeaf, RESULTS_DOMAIN, resultsStatement, type TaskResults, type TaskUpdate,
 } from '@muster/shared-types';
 import { parsePublicKey, verifyBatch } from '@muster/proof';
@@ -33,6 +33,7 @@ export class TestMarket {
   heartbeats: Heartbeat[] = [];
   updates: InstanceUpdate[] = [];
   goodbyes: string[] = [];
+  execFrames: ExecData[] = [];
   taskUpdates: TaskUpdate['updates'] = [];
   batches: TaskResults[] = [];
   /** Every report once, in the order in which they came. */
@@ -139,10 +140,10 @@ export class TestMarket {
 
   private async welcome(socket: Socket): Promise<void> {
     let proven = false;
-    for (const name of Object.keys(agentMessages) as FromAgent[]) {
-      if (agentMessages[name].direction === 'agent_to_server') socket.on(name, (data: unknown, ack: (answer: unknown) => void) => {
-        const answer = this.receive(name, data, proven);
-        if (answer !== undefined) ack(answer);
+    for (const name of Object.keys(agentMessages) as (keyof typeof agentMessages)[]) {
+      if (agentMessages[name].direction !== 'server_to_agent') socket.on(name, (data: unknown, ack?: (answer: unknown) => void) => {
+        const answer = this.receive(name as FromAgent, data, proven);
+        if (answer !== undefined) ack?.(answer);
       });
     }
     const nonce = randomBytes(32).toString('base64url');
@@ -180,8 +181,9 @@ export class TestMarket {
       case 'goodbye':
         this.takeLeave((parsed.data as Payload<'goodbye'>).reason);
         return { ok: true };
-      case 'exec_data': // nobody has opened a command here
-        return { ok: false, problem: makeProblem('not_found') };
+      case 'exec_data':
+        this.execFrames.push(parsed.data as ExecData);
+        return { ok: true };
     }
   }
 

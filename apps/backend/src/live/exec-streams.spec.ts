@@ -62,7 +62,8 @@ function playsCat(agent: SimulatedAgent): Played {
     played.heard.push(frame);
     const { stream_id } = frame;
     const code = frame.kind === 'data' ? /^exit (\d+)/.exec(Buffer.from(frame.bytes, 'base64').toString())?.[1] : undefined;
-    if (frame.kind === 'data') say(agent, { kind: 'credit', stream_id, bytes: base64Bytes(frame.bytes) });
+    // It reads on as its output is taken up, as a program with a full pipe does.
+    if (frame.kind === 'credit') say(agent, { kind: 'credit', stream_id, bytes: frame.bytes });
     if (frame.kind === 'data' && code === undefined) say(agent, { kind: 'data', stream_id, stream: 'stdout', bytes: frame.bytes });
     if (frame.kind === 'eof' || code !== undefined) say(agent, { kind: 'exit', stream_id, exit_code: Number(code ?? 0) });
     return { ok: true };
