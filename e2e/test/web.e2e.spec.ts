@@ -252,15 +252,10 @@ describe('the build of the web app', () => {
   });
 });
 
-/** What a fresh visit of a page fetches as scripts, gzipped here: what travels depends on the server in front. */
+/** The scripts that the page's own document names, gzipped here: what travels depends on the server in front. */
 async function scriptBytes(page: Page, path: string): Promise<number> {
-  const bodies: Promise<number>[] = [];
-  const count = (response: { url(): string; request(): { resourceType(): string }; body(): Promise<Buffer> }): void => {
-    if (response.request().resourceType() === 'script') bodies.push(response.body().then((body) => gzipSync(body).length, () => 0));
-  };
-  page.on('response', count);
-  await page.goto(path);
-  await page.getByRole('heading', { level: 1 }).waitFor();
-  page.off('response', count);
-  return (await Promise.all(bodies)).reduce((sum, bytes) => sum + bytes, 0);
+  const html = await (await page.request.get(path)).text();
+  const sources = [...html.matchAll(/<script\b[^>]*\bsrc="([^"]+)"[^>]*>/g)].filter(([tag]) => !/nomodule/i.test(tag)).map(([, source]) => source ?? '');
+  const sizes = await Promise.all([...new Set(sources)].map(async (source) => gzipSync(await (await page.request.get(source)).body()).length));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -1,32 +1,34 @@
 'use client';
-import type { ReactNode } from 'react';
-import { Popover, Tooltip } from 'radix-ui';
-import { cn } from '@/lib/cn';
+import { cloneElement, type ReactElement, type ReactNode, useState } from 'react';
 
-const CARD = 'arrive z-50 rounded-control border border-line bg-raised text-13 text-ink shadow-float';
-
-/** More about what is under the pointer or has the focus; the trigger must make sense without it. */
-export function Hint({ children, text, side = 'top' }: { children: ReactNode; text: ReactNode; side?: 'top' | 'bottom' | 'left' | 'right' }) {
-  return (
-    <Tooltip.Provider delayDuration={200}>
-      <Tooltip.Root>
-        <Tooltip.Trigger asChild>{children}</Tooltip.Trigger>
-        <Tooltip.Portal>
-          <Tooltip.Content side={side} sideOffset={6} collisionPadding={8} className={cn(CARD, 'max-w-80 px-2.5 py-1.5')}>{text}</Tooltip.Content>
-        </Tooltip.Portal>
-      </Tooltip.Root>
-    </Tooltip.Provider>
-  );
+export interface HintProps {
+  children: ReactElement;
+  text: ReactNode;
+  side?: 'top' | 'bottom' | 'left' | 'right';
 }
 
-/** Opens at a press, stays until it is left. */
-export function Pop({ trigger, children, align = 'end', label, className }: { trigger: ReactNode; children: ReactNode; align?: 'start' | 'center' | 'end'; label: string; className?: string }) {
-  return (
-    <Popover.Root>
-      <Popover.Trigger asChild>{trigger}</Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content aria-label={label} align={align} sideOffset={6} collisionPadding={8} className={cn(CARD, 'max-h-[70vh] w-[min(420px,calc(100vw-16px))] overflow-y-auto p-3 outline-none', className)}>{children}</Popover.Content>
-      </Popover.Portal>
-    </Popover.Root>
-  );
+export interface PopProps {
+  trigger: ReactElement;
+  children: ReactNode;
+  align?: 'start' | 'center' | 'end';
+  label: string;
+  className?: string;
+}
+
+type Module = typeof import('./floating-hint');
+const load = (): Promise<Module> => import('./floating-hint');
+
+/** More about what is under the pointer or has the focus; the trigger must make sense without it. Its code comes with the first pointer. */
+export function Hint(props: HintProps) {
+  const [module, setModule] = useState<Module>();
+  if (module) return <module.HintWindow {...props} />;
+  const wake = (): void => void load().then(setModule);
+  return cloneElement(props.children as ReactElement<Record<string, unknown>>, { onPointerEnter: wake, onFocus: wake });
+}
+
+/** Opens at a press, stays until it is left. Its code comes with the first press, or the pointer that is about to. */
+export function Pop(props: PopProps) {
+  const [module, setModule] = useState<Module>();
+  if (module) return <module.PopWindow {...props} />;
+  return cloneElement(props.trigger as ReactElement<Record<string, unknown>>, { 'aria-haspopup': 'dialog', 'aria-expanded': false, onPointerEnter: () => void load(), onClick: () => void load().then(setModule) });
 }

@@ -38,7 +38,10 @@ function Parts({ result, shown }: { result: JobResult; shown: boolean }) {
   return (
     <div className="mt-3 flex flex-col gap-3">
       {aggregate?.url && <a className="text-13 text-accent-ink underline underline-offset-2" href={ownLink(aggregate.url)}>Download the whole result ({count(aggregate.size)} bytes)</a>}
-      {!shown && parts.map((part) => (
+      {parts.length > 0 && !shown && <details open={aggregate === null}>
+        <summary className="text-13 text-dim">{plural(parts.length, 'part')}</summary>
+        <div className="mt-2 flex flex-col gap-3">
+      {parts.map((part) => (
         <section key={part.task_id}>
           <h3 className="mb-1 flex flex-wrap gap-x-3 text-13"><span className="num">Task {part.index}</span>{part.label !== '' && <span className="num text-dim">{part.label}</span>}<span className="num text-12 text-dim">{part.result_hash.slice(0, 16)}</span></h3>
           {readable(part.result, part.encoding) !== undefined && <Output text={readable(part.result, part.encoding) ?? ''} />}
@@ -46,6 +49,8 @@ function Parts({ result, shown }: { result: JobResult; shown: boolean }) {
           {part.archive_url && <a className="text-13 text-accent-ink underline underline-offset-2" href={ownLink(part.archive_url)}>Download its folder</a>}
         </section>
       ))}
+        </div>
+      </details>}
       {result.next && <p className="text-12 text-dim">More parts: <code className="num">muster result</code> fetches all of them.</p>}
     </div>
   );

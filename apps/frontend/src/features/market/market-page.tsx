@@ -1,5 +1,6 @@
 'use client';
 import { useState } from 'react';
+import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { useRouter, useSearchParams } from 'next/navigation';
 import { LayoutList } from 'lucide-react';
@@ -7,13 +8,15 @@ import type { Offer } from '@muster/shared-types';
 import { PageBody, TopLine } from '@/components/frame/top-line';
 import { Button } from '@/components/ui/button';
 import { Empty, Trouble, Waiting } from '@/components/ui/notice';
+import { useApi } from '@/lib/api';
 import { plural, usd } from '@/lib/format.rules';
-import { RentSheet } from '../rent/rent-sheet';
 import { FilterBar } from './filter-bar';
 import { modelOf, readQuery, readSearch, type Search, searchOf, withModel, writeSearch } from './filters.rules';
 import { PricePanel } from './price-panel';
 import { OfferTable } from './offer-table';
 import { useOffers } from './use-offers';
+
+const RentSheet = dynamic(() => import('../rent/rent-sheet').then((module) => module.RentSheet), { ssr: false });
 
 /** The address holds what is looked for and which offer is open, so that a page can be sent to somebody. */
 export function MarketPage() {
@@ -70,7 +73,18 @@ function NothingFits({ onClear }: { onClear: () => void }) {
   return <Empty title="No offer fits all of this" action={<Button look="primary" onClick={onClear}>Clear all filters</Button>}>Take a condition away, or come back: machines that are busy now return when their rentals end.</Empty>;
 }
 
+function AllTaken({ machines }: { machines: number }) {
+  return (
+    <Empty icon={<LayoutList />} title="Everything is taken at the moment" action={<Button asChild><Link href="/stats">See the machines</Link></Button>}>
+      {plural(machines, 'machine')} of this market {machines === 1 ? 'is' : 'are'} online, and rentals or jobs hold all of {machines === 1 ? 'it' : 'them'}, or {machines === 1 ? 'it is' : 'they are'} not listed. What becomes free appears here by itself.
+    </Empty>
+  );
+}
+
 function EmptyMarket() {
+  const stats = useApi('stats', {});
+  const up = (stats.data?.nodes['online'] ?? 0) + (stats.data?.nodes['busy'] ?? 0);
+  if (up > 0) return <AllTaken machines={up} />;
   return (
     <Empty icon={<LayoutList />} title="No machine is on this market yet" action={<><Button asChild look="primary"><Link href="/fleet/add">Add a machine</Link></Button><Button asChild><Link href="/stats">See the market’s state</Link></Button></>}>
       Offers appear here as soon as a machine has joined, passed its checks and been listed by its owner. To have one at once, put this machine on the market: one command, and it is rented through the same path as everybody’s.

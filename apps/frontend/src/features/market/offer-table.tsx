@@ -7,7 +7,7 @@ import { Hint } from '@/components/ui/hint';
 import { cn } from '@/lib/cn';
 import { gb, gib, percent, usd } from '@/lib/format.rules';
 import { directionOf, nextOrder } from './filters.rules';
-import { offerPrice } from './price-parts.rules';
+import { nameOf, offerPrice } from './price-parts.rules';
 
 const ROW_PX = 40;
 
@@ -92,8 +92,6 @@ function OfferRow({ offer, index, top, onRent }: { offer: Offer; index: number; 
     </div>
   );
 }
-
-export const nameOf = (offer: Pick<Offer, 'num_gpus' | 'gpu_name' | 'cpu_cores'>): string => (offer.num_gpus > 0 ? `${offer.num_gpus} × ${offer.gpu_name ?? 'GPU'}` : `${offer.cpu_cores} vCPU`);
 
 function What({ offer }: { offer: Offer }) {
   return (

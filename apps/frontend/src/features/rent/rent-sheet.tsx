@@ -10,7 +10,7 @@ import { Empty, Trouble } from '@/components/ui/notice';
 import { Sheet } from '@/components/ui/sheet';
 import { askAnew, useAction, useApi } from '@/lib/api';
 import { gb, gib, percent, rate, usd } from '@/lib/format.rules';
-import { nameOf } from '../market/offer-table';
+import { nameOf } from '../market/price-parts.rules';
 import { CostSide } from './cost-side';
 import { useSettled } from './use-settled';
 import { checkWish, FIRST_WISH, quoteOf, rentOf, type Wish } from './wish.rules';
