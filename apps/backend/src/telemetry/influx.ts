@@ -48,6 +48,9 @@ export class InfluxTelemetry extends Telemetry {
   /** Stretch of what came late out of the spool: the tasks do not look back that far. */
   #late: { fromS: number; toS: number } | undefined;
   #turn: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | undefined;
+  /** Roll-ups of what came late: beside the turns, so that no fresh line waits for them. */
+  #rolling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -85,10 +88,8 @@ export class InfluxTelemetry extends Telemetry {
     return seriesOf(rows);
   }
 
-  override async flush(): Promise<void> {
-    await this.#next();
-    // Lines that came while it ran.
-    if (this.#memory.length > 0) await this.#next();
+  override flush(): Promise<void> {
+    return this.#next();
   }
 
   override async rollUp(nowS: number): Promise<void> {
@@ -104,23 +105,28 @@ export class InfluxTelemetry extends Telemetry {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#timer);
+    await this.#queued;
     await this.#turn;
     await this.#sendMemory();
     await this.#keepMemory();
+    await this.#rolling;
     await this.#writer.close().catch(() => undefined); // holds nothing
   }
 
-  /** One turn at a time; a second caller waits for one that begins after its call. */
+  /** One turn at a time; whoever calls meanwhile waits for the one that begins after it. */
   #next(): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#work()).catch((error: unknown) => this.options.onTrouble('telemetry could not be kept', error));
-    return this.#turn;
+    this.#queued ??= this.#turn.then(() => {
+      this.#queued = undefined;
+      this.#turn = this.#work().catch((error: unknown) => this.options.onTrouble('telemetry could not be kept', error));
+      return this.#turn;
+    });
+    return this.#queued;
   }
 
   async #work(): Promise<void> {
     if (this.#away !== undefined && performance.now() < this.#away.nextMs) return await this.#keepMemory();
     if (!this.#ready) await this.#setUp();
-    await this.#sendMemory();
-    await this.#sendSpool();
+    if (await this.#sendMemory()) await this.#sendSpool();
     if (this.#memory.length > MOST_IN_MEMORY || this.#away !== undefined) await this.#keepMemory();
   }
 
@@ -133,7 +139,8 @@ export class InfluxTelemetry extends Telemetry {
     }
   }
 
-  async #sendMemory(): Promise<void> {
+  /** False when the server does not take them. */
+  async #sendMemory(): Promise<boolean> {
     while (this.#ready && this.#memory.length > 0) {
       const batch = this.#memory.splice(0, BATCH);
       this.#inFlight = batch.length;
@@ -141,36 +148,42 @@ export class InfluxTelemetry extends Telemetry {
       this.#inFlight = 0;
       if (outcome !== 'later') continue;
       this.#memory = batch.concat(this.#memory);
-      return;
+      return false;
     }
+    return this.#ready;
   }
 
   /** What waits on the disk, oldest first; fresh lines in between. */
   async #sendSpool(): Promise<void> {
-    for (let segment = this.spool.oldest(); this.#ready && segment && this.#away === undefined && !this.#closed; segment = this.spool.oldest()) {
+    for (let segment = this.spool.oldest(); segment && !this.#closed; segment = this.spool.oldest()) {
       const lines = await this.spool.read(segment);
       if (lines.length === 0) this.#dropped += segment.lines;
       else if ((await this.#send(lines)) === 'later') return;
       this.#rememberLate(lines);
       await this.spool.remove(segment);
-      await this.#sendMemory();
+      if (!(await this.#sendMemory())) return;
     }
-    if (this.#late && this.spool.oldest() === undefined) await this.#rollUpLate();
+    if (this.#late && this.spool.oldest() === undefined) this.#rolling ??= this.#rollUpLate().finally(() => (this.#rolling = undefined));
   }
 
   #rememberLate(lines: readonly string[]): void {
     const times = [lines[0], lines.at(-1)].map((line) => Number(line?.slice(line.lastIndexOf(' ') + 1))).filter(Number.isFinite);
     if (times.length === 0) return;
-    this.#late = { fromS: Math.min(...times, this.#late?.fromS ?? Infinity), toS: Math.max(...times, this.#late?.toS ?? 0) };
+    this.#widenLate({ fromS: Math.min(...times), toS: Math.max(...times) });
+  }
+
+  #widenLate({ fromS, toS }: { fromS: number; toS: number }): void {
+    this.#late = { fromS: Math.min(fromS, this.#late?.fromS ?? Infinity), toS: Math.max(toS, this.#late?.toS ?? 0) };
   }
 
   async #rollUpLate(): Promise<void> {
     const late = this.#late;
     if (!late) return;
+    this.#late = undefined;
     try {
       await this.#rollUp(late.fromS, late.toS + 1);
-      this.#late = undefined;
     } catch (error) {
+      this.#widenLate(late);
       this.options.onTrouble('what came late is not in the means of minutes and hours yet; it is tried again', error);
     }
   }
