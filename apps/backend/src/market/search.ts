@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { ok, type Offer, type Result } from '@muster/shared-types';
 import type { Page } from '../platform/cursor.js';
@@ -5,6 +6,8 @@ import { Db } from '../platform/db.js';
 import { OfferBook } from './offer-book.js';
 import { searchTable, type OfferSearch } from './offer-search.store.js';
 import { positionOf, readPosition, wishOf, type SearchQuery } from './search.rules.js';
+
+const PATIENCE_MS = 5_000;
 
 @Injectable()
 export class SearchOffers {
@@ -29,7 +32,8 @@ export class SearchOffers {
   async #find(search: OfferSearch): Promise<Offer[]> {
     const first = await searchTable(this.db.client, search);
     if (!first.stale) return first.offers;
-    await this.book.fresh();
+    // While very much has changed (a new version makes everything anew), what is made already is answered.
+    await Promise.race([this.book.fresh(), sleep(PATIENCE_MS, undefined, { ref: false })]);
     return (await searchTable(this.db.client, search)).offers;
   }
 }
