@@ -162,7 +162,22 @@ export class RentalWorld {
     const key = hostKey ?? openSecrets(this.app.app.get(MasterKey), rental.sealedSecrets).ssh_host_key ?? '';
     const server = new ssh2.Server({ hostKeys: [key] }, (client) => client.on('error', () => undefined));
     this.#doors.push(server);
-    await new Promise<void>((resolve) => server.listen(ports['22'], '127.0.0.1', resolve));
+    await this.#listen(server, rentalId, ports['22'] ?? 0);
+  }
+
+  /** Somebody else on this machine may have taken the port since it was found free: the rental then gets another one. */
+  async #listen(server: ssh2.Server, rentalId: string, port: number): Promise<void> {
+    const taken = await new Promise<boolean>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(true) : reject(error)));
+      server.listen(port, '127.0.0.1', () => resolve(false));
+    });
+    if (!taken) return;
+    const other = await freePort();
+    const { connectionInfo } = await this.db.rental.findUniqueOrThrow({ where: { id: rentalId } });
+    const before = connectionInfo as { host: string; ports: Record<string, number> };
+    await this.db.tunnelPort.updateMany({ where: { rentalId, port }, data: { port: other } });
+    await this.db.rental.update({ where: { id: rentalId }, data: { connectionInfo: { ...before, ports: { ...before.ports, '22': other } } } });
+    await this.#listen(server, rentalId, other);
   }
 
   /** Rents, is started by its host, and runs: startTime is now. */
