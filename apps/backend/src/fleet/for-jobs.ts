@@ -1,2 +1,2 @@
 /** What jobs use of the fleet's tables. */
-export { refreshStatus } from './status.store.js';
+export { refreshStatus, statusWithCpuUsed } from './status.store.js';

@@ -1,4 +1,4 @@
-import { refreshStatus } from '../fleet/status.store.js';
+import { refreshStatus } from '../fleet/for-jobs.js';
 import type { Tx } from '../platform/db.js';
 
 export interface CancelledExecution {

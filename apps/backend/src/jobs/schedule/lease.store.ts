@@ -1,5 +1,5 @@
 import { Prisma, type PrismaClient } from '@muster/prisma';
-import { refreshStatus, statusWithCpuUsed } from '../../fleet/status.store.js';
+import { refreshStatus, statusWithCpuUsed } from '../../fleet/for-jobs.js';
 import type { Need } from './need.rules.js';
 import type { Assignment } from './schedule.rules.js';
 

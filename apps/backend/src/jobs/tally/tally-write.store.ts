@@ -1,7 +1,7 @@
 import type { ExecutionStatus, ExecutionVerdict, Manifest, TaskStatus } from '@muster/shared-types';
 import { REPUTATION_CAP } from '@muster/shared-types';
 import { Prisma } from '@muster/prisma';
-import { refreshStatus, statusWithCpuUsed } from '../../fleet/status.store.js';
+import { refreshStatus, statusWithCpuUsed } from '../../fleet/for-jobs.js';
 import type { Tx } from '../../platform/db.js';
 import { newId } from '../../platform/ids.js';
 
