@@ -73,7 +73,7 @@ describe.skipIf(why !== '')(`the web app, in a real browser${why}`, () => {
     machine = JoinedHost.start(market, await host.page.getByRole('region', { name: 'the join command' }).innerText());
     await say(host.page, 'connected');
     await host.page.getByRole('link', { name: 'Open it' }).click();
-    await host.page.waitForURL('**/fleet/*');
+    await host.page.waitForURL(/\/fleet\/[0-9a-f-]{36}$/);
     nodeId = idIn(host.page);
     await say(host.page, 'Evidence');
     await say(host.page, /\d+ of \d+ checks passed/);
@@ -144,8 +144,7 @@ describe.skipIf(why !== '')(`the web app, in a real browser${why}`, () => {
     await renter.page.goto(`/rentals/${rentalId}`);
     await renter.page.getByRole('heading', { name: 'Connect' }).waitFor();
     await renter.context.setOffline(true);
-    await say(renter.page, 'The market does not answer');
-    await renter.context.setOffline(false);
+    await say(renter.page, 'The market does not answer').finally(() => renter.context.setOffline(false));
     await renter.page.getByText('The market does not answer').waitFor({ state: 'detached' });
   }, STEP_MS);
 

@@ -34,7 +34,10 @@ function newQueries(signedIn: boolean): QueryClient {
     queryCache: new QueryCache({ onError }),
     mutationCache: new MutationCache({ onError }),
     defaultOptions: {
+      // Asked even when the browser thinks it is offline: a paused question would look like a fresh answer.
+      mutations: { networkMode: 'always' },
       queries: {
+        networkMode: 'always',
         staleTime: 3_000,
         retry: (failures, error) => failures < TRIES && (error instanceof UnreachableError || (error instanceof RefusedError && error.problem.retryable && error.problem.code !== 'rate_limited')),
         retryDelay: (failures) => 500 * 2 ** failures,

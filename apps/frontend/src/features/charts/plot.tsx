@@ -18,18 +18,27 @@ function resolved(name: string): string {
   return value || colour(name);
 }
 
+const two = (value: number): string => String(value).padStart(2, '0');
+
+/** Hours and minutes, seconds where steps are that short, days where they are that long. */
+function clock(at: number, stepS: number): string {
+  const date = new Date(at * 1000);
+  if (stepS >= 86_400) return `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${two(date.getHours())}:${two(date.getMinutes())}${stepS < 60 ? `:${two(date.getSeconds())}` : ''}`;
+}
+
 const LINES = ['--accent-ink', '--attention', '--starting', '--failed', '--running', '--dim', '--ink', '--offline'];
 
 function optionsOf(chart: Chart, width: number, onCursor: (index: number | null) => void): uPlot.Options {
   const [grid, text] = [resolved('--line'), resolved('--faint')];
-  const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: '11px var(--font-geist-mono), monospace' };
+  const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: `11px ${colour('--font-geist-mono')}, monospace` };
   return {
     width,
     height: HEIGHT_PX,
     cursor: { sync: { key: 'muster' }, points: { size: 5 }, y: false, drag: { setScale: false } },
     legend: { show: false },
     scales: { y: { range: (_, min, max) => [Math.min(0, min ?? 0), Math.max(chart.most ?? 0, (max ?? 1) * 1.1, 1)] } },
-    axes: [{ ...axis, size: 24, space: 70 }, { ...axis, size: 64, space: 36, values: (_, splits) => splits.map((value) => valueText(value, chart.unit)) }],
+    axes: [{ ...axis, size: 26, space: 70, values: (_, splits, __, ___, step) => splits.map((at) => clock(at, step)) }, { ...axis, size: 64, space: 36, values: (_, splits) => splits.map((value) => valueText(value, chart.unit)) }],
     series: [{}, ...chart.lines.map((line, index) => ({ label: line.label, stroke: resolved(LINES[index % LINES.length] ?? '--ink'), width: 1.5, spanGaps: false, points: { show: false } }))],
     hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)] },
   };

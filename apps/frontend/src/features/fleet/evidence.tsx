@@ -22,7 +22,7 @@ export function Evidence({ records, title, advice = false }: { records: readonly
               {[record.actual, record.unit].filter(Boolean).join(' ')}
               {record.required !== '' && <span className="text-dim"> · wanted {OPERATORS[record.operator]}{record.required}{record.unit ? ` ${record.unit}` : ''}</span>}
             </span>
-            {(advice || record.status === 'fail') && record.status !== 'pass' && record.remediation !== '' && <span className="col-start-2 mt-0.5 text-13 text-dim sm:col-span-2">{record.remediation}</span>}
+            {(advice || record.status === 'fail') && record.status !== 'pass' && record.remediation !== '' && <span className="col-[2/-1] mt-0.5 text-13 text-dim">{record.remediation}</span>}
           </li>
         ))}
       </ul>

@@ -48,7 +48,7 @@ export function PriceEditor({ node }: { node: NodeView }) {
 function MarketSpread({ node, typed }: { node: NodeView; typed: Prices }) {
   const prices = useApi('marketPrices', { query: { gpu_name: node.gpu_name?.replaceAll(' ', '_') ?? 'cpu' } });
   const [price] = prices.data?.items ?? [];
-  if (!price || wrongPrices(typed).length > 0) return null;
+  if (!price || price.nodes === 0 || wrongPrices(typed).length > 0) return null;
   const own = Number(fullRate(typed, node)) / Math.max(1, node.num_gpus > 0 ? node.num_gpus : node.cpu_cores);
   return (
     <div className="border-t border-line pt-3">

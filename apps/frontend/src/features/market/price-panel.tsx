@@ -9,7 +9,7 @@ import { barsOf, pathOf } from './price-shape.rules';
 /** What the looked-for model costs on this market: how prices spread now, and how their middle moved. Without a model: each in a line. */
 export function PricePanel({ model, onChoose }: { model: string; onChoose: (gpuName: string | null) => void }) {
   const prices = useApi('marketPrices', { query: model === '' ? {} : { gpu_name: model } }, { every: 60_000, keep: true });
-  const items = prices.data?.items ?? [];
+  const items = prices.data?.items.filter(({ nodes }) => nodes > 0) ?? [];
   if (items.length === 0) return null;
   const [one] = items;
   return (

@@ -14,7 +14,7 @@ export function TerminalPanel({ rentalId }: { rentalId: string }) {
   const open = (): void => { setEnded(undefined); setSession((before) => before + 1); };
   const isOpen = session > 0 && ended === undefined;
   return (
-    <Panel title="Terminal" note={ended ?? (isOpen ? 'a login shell in /workspace' : undefined)} flush action={!isOpen && <Button size="small" onClick={open}><SquareTerminal aria-hidden />{session === 0 ? 'Open a shell' : 'Open another'}</Button>}>
+    <Panel title="Terminal" note={ended ?? (isOpen ? 'a login shell; it ends with this page' : undefined)} flush action={!isOpen && <Button size="small" onClick={open}><SquareTerminal aria-hidden />{session === 0 ? 'Open a shell' : 'Open another'}</Button>}>
       {session > 0 && <Terminal key={session} rentalId={rentalId} onEnd={setEnded} />}
     </Panel>
   );

@@ -43,7 +43,11 @@ function run(element: HTMLElement, rentalId: string, onEnd: (why: string) => voi
   });
   size.observe(element);
   const encoder = new TextEncoder();
-  terminal.onData((text) => void session?.write(encoder.encode(text)));
+  let early = ''; // typed before the shell is there
+  terminal.onData((text) => {
+    if (session) void session.write(encoder.encode(text));
+    else early += text;
+  });
   const end = (why: string): void => { if (!gone) { terminal.write(`\r\n\x1b[2m${why}\x1b[0m\r\n`); onEnd(why); } };
   const command = { rental_id: rentalId, tty: true, cols: terminal.cols, rows: terminal.rows };
   // The promise of a write is the way in which a full screen slows the command down.
@@ -53,6 +57,7 @@ function run(element: HTMLElement, rentalId: string, onEnd: (why: string) => voi
     .then((client) => client.exec(command, { onOutput, onExit }))
     .then((opened) => {
       session = opened;
+      if (early !== '') void opened.write(encoder.encode(early));
       if (gone) opened.close();
     })
     .catch((error: unknown) => end(problemOf(error).detail ?? problemOf(error).title));
