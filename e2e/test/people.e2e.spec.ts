@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MarketClient } from '@muster/client';
@@ -90,6 +90,30 @@ describe.skipIf(obstacle !== null)(`the command line in people's hands${needs}`,
       expect(await market.cli(['ssh', '1', '--', 'exit', '41'])).toMatchObject({ code: 41 });
     });
 
+    it('exec runs without SSH: both streams, the exit code, what is piped in, and a terminal', async () => {
+      expect(await market.cli(['exec', '1', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7'])).toMatchObject({ code: 7, stdout: 'out\n', stderr: 'err\n' });
+      const bytes = randomBytes(1_500_000);
+      const piped = await withInput(process.execPath, [CLI, 'exec', '1', '--', 'sha256sum'], market.env, bytes);
+      expect(piped).toMatchObject({ code: 0, stdout: `${createHash('sha256').update(bytes).digest('hex')}  -\n` });
+      const terminal = await withInput('script', ['-qec', `${process.execPath} ${CLI} exec 1`, '/dev/null'], market.env, Buffer.from('test -t 0 && echo terminal-$((6*7)); exit 9\n'));
+      expect(terminal).toMatchObject({ code: 9, stdout: expect.stringContaining('terminal-42') as unknown });
+    });
+
+    it('logs -f goes on with what comes', async () => {
+      const child = spawn(process.execPath, [CLI, 'logs', '-f', '1'], { env: market.env, stdio: ['ignore', 'pipe', 'inherit'] });
+      try {
+        let text = '';
+        child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        for (const word of ['first', 'second']) {
+          await market.must(['exec', '1', '--', 'sh', '-c', `echo ${word}-line > /proc/1/fd/1`]);
+          await until(`the ${word} line`, () => text.includes(`${word}-line`));
+        }
+        expect(text.split('first-line')).toHaveLength(2);
+      } finally {
+        child.kill('SIGTERM');
+      }
+    });
+
     it('scp copies a file and a folder there and back, and says so when there is none', async () => {
       const folder = join(market.home, 'scp');
       await mkdir(join(folder, 'inner'), { recursive: true });
@@ -130,7 +154,7 @@ describe.skipIf(obstacle !== null)(`the command line in people's hands${needs}`,
 
     it('3: not found, or not yours', async () => {
       await expectExit(3, market.cli(['show', NOBODY, '--json']), 'not_found');
-      for (const args of [['show'], ['destroy', '--yes'], ['logs'], ['ssh'], ['open']] as const) {
+      for (const args of [['show'], ['destroy', '--yes'], ['logs'], ['exec'], ['ssh'], ['open']] as const) {
         const [command, ...flags] = args;
         await expectExit(3, asStranger([command, rental.id, ...(command === 'open' ? ['jupyter'] : []), ...flags, '--json']), 'not_found');
       }
@@ -252,4 +276,18 @@ async function firstJson<S extends z.ZodType>(child: ChildProcess, schema: S): P
   let text = '';
   child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()));
   return until('its first words', () => schema.parse(JSON.parse(text)));
+}
+
+/** Runs a program with something to read. */
+function withInput(program: string, args: readonly string[], env: NodeJS.ProcessEnv, input: Buffer): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const ran = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk: Buffer) => (ran.stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (ran.stderr += chunk.toString()));
+    child.stdin.on('error', () => undefined);
+    child.stdin.write(input, () => (program === 'script' ? undefined : child.stdin.end()));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code: code ?? -1, ...ran }));
+  });
 }
