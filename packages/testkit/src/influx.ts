@@ -62,7 +62,9 @@ async function launch(influxd: string, url: string, dir: string): Promise<Proces
   const data = join(dir, 'data');
   const args = ['--bolt-path', join(data, 'influxd.bolt'), '--sqlite-path', join(data, 'influxd.sqlite'), '--engine-path', join(data, 'engine')];
   const quiet = ['--http-bind-address', new URL(url).host, '--reporting-disabled', '--log-level', 'warn'];
-  const { identity } = await spawnService({ command: influxd, args: [...args, ...quiet], user: undefined, logFile: join(dir, 'influx.log') });
+  // A server of tests is found, and ended, by the folder it works in.
+  const inItsFolder = ['-c', 'cd "$0" && exec "$@"', data, influxd, ...args, ...quiet];
+  const { identity } = await spawnService({ command: '/bin/sh', args: inItsFolder, user: undefined, logFile: join(dir, 'influx.log') });
   await waitFor(async () => ((await isRunning(identity)) ? isReady(url) : Promise.reject(new Error('influxd ended'))), { deadlineMs: START_MS, what: `influxd at ${url}` });
   return (await identify(identity.pid)) ?? identity;
 }
