@@ -1,4 +1,4 @@
-import type { MicroUsd, RentalStatus } from '@muster/shared-types';
+import type { RentalStatus } from '@muster/shared-types';
 import type { Tx } from '../platform/db.js';
 import type { InstanceKey } from './covered-marks.js';
 import { DISK_EPOCH } from './disk-epoch.rules.js';
