@@ -161,7 +161,7 @@ describe.skipIf(why !== '')(`the web app, in a real browser${why}`, () => {
       expect(await renter.page.getByRole('row').count()).toBe(0);
       expect(await renter.page.locator('main').innerText()).not.toMatch(/\$\d/);
     });
-    await market.untilWell().catch(() => undefined); // without a host of `up` there is no node to wait for
+    await until('the market to be ready', () => market.isReady());
   }, STORY_MS);
 
   it('stop keeps the disk, start goes on with it; a second tab follows', async () => {
@@ -192,9 +192,9 @@ describe.skipIf(why !== '')(`the web app, in a real browser${why}`, () => {
   it('submit a job and watch the votes', async () => {
     await renter.page.goto('/jobs/new');
     await renter.page.getByLabel('Name', { exact: true }).fill('greet');
-    await renter.page.getByLabel('Image').fill('muster/workspace');
-    await renter.page.getByLabel('Command').fill('echo hello');
-    await renter.page.getByLabel('Copies').fill('1');
+    await renter.page.getByLabel('Image', { exact: true }).fill('muster/workspace');
+    await renter.page.getByLabel('Command', { exact: true }).fill('echo hello');
+    await renter.page.getByLabel('Copies', { exact: true }).fill('1');
     await renter.page.getByLabel('Must agree').fill('1');
     await renter.page.getByRole('button', { name: /^Submit for at most/ }).click();
     await renter.page.waitForURL(/\/jobs\/[0-9a-f-]{36}$/);
