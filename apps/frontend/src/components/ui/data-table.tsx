@@ -26,7 +26,7 @@ interface Props<T> {
 /** Rows of 36 px that people compare. Wide ones scroll by themselves, never the page. */
 export function DataTable<T extends RowData>({ label, columns, rows, rowKey, className }: Props<T>) {
   const byId = new Map(columns.map((column) => [column.id, column]));
-  const defs: ColumnDef<typeof features, T>[] = columns.map(({ id, title, cell }) => ({ id, header: () => title, cell: ({ row }) => cell(row.original) }));
+  const defs: ColumnDef<typeof features, T>[] = columns.map(({ id, title, cell }) => ({ id, header: () => (title === '' ? <span className="sr-only">Actions</span> : title), cell: ({ row }) => cell(row.original) }));
   const table = useTable({ features, columns: defs, data: rows, getRowId: (row) => rowKey(row) });
   const looks = (id: string): string => cn('px-3 first:pl-4 last:pr-4', byId.get(id)?.right && 'text-right', byId.get(id)?.className);
   return (

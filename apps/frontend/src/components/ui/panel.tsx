@@ -33,9 +33,9 @@ export function Facts({ children, className }: { children: ReactNode; className?
   return <dl className={cn('grid grid-cols-[repeat(auto-fit,minmax(9rem,1fr))] gap-x-6 gap-y-3', className)}>{children}</dl>;
 }
 
-export function Fact({ name, children, mono = true }: { name: ReactNode; children: ReactNode; mono?: boolean }) {
+export function Fact({ name, children, mono = true, className }: { name: ReactNode; children: ReactNode; mono?: boolean; className?: string }) {
   return (
-    <div className="min-w-0">
+    <div className={cn('min-w-0', className)}>
       <dt className="text-12 text-dim">{name}</dt>
       <dd className={cn('mt-0.5 text-14 break-words', mono && 'num')}>{children}</dd>
     </div>

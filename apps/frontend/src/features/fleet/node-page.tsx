@@ -125,7 +125,7 @@ function What({ node }: { node: NodeView }) {
   return (
     <Panel title="What it is">
       <Facts className="grid-cols-2">
-        <div className="col-span-2"><Fact name="CPU" mono={false}>{node.cpu_name}</Fact></div>
+        <Fact name="CPU" mono={false} className="col-span-2">{node.cpu_name}</Fact>
         <Fact name="Host name">{inventory.hostname}</Fact>
         <Fact name="Agent">{inventory.agent_version}</Fact>
         <Fact name="System" mono={false}>{inventory.os}</Fact>

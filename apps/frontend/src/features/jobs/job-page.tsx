@@ -126,8 +126,8 @@ function What({ job }: { job: JobView }) {
   return (
     <Panel title="What it runs">
       <Facts className="grid-cols-2">
-        <div className="col-span-2"><Fact name="Image"><span className="break-all text-13">{job.docker_image}</span></Fact></div>
-        {job.command.length > 0 && <div className="col-span-2"><Fact name="Command"><span className="text-13 break-all">{joinCommand(job.command)}</span></Fact></div>}
+        <Fact name="Image" className="col-span-2"><span className="break-all text-13">{job.docker_image}</span></Fact>
+        {job.command.length > 0 && <Fact name="Command" className="col-span-2"><span className="text-13 break-all">{joinCommand(job.command)}</span></Fact>}
         <Fact name="Must agree">{job.consensus} of {job.redundancy}</Fact>
         <Fact name="Distinct by">{job.distinct_by}</Fact>
         <Fact name="CPU, RAM">{unit(job.required_cpu, 'vCPU')}, {gib(job.memory_mb)}</Fact>
