@@ -17,7 +17,7 @@ import { isUuid, pageOf } from './people.store.js';
 const include = {
   gpus: { orderBy: { index: 'asc' } },
   owner: { select: { email: true } },
-  _count: { select: { rentals: { where: { status: { in: ['pending', 'starting', 'running', 'stopping'] } } } } },
+  _count: { select: { rentals: { where: { status: { in: ['pending', 'starting', 'running', 'stopping', 'stopped'] } } } } },
 } satisfies Prisma.HostNodeInclude;
 type Row = Prisma.HostNodeGetPayload<{ include: typeof include }>;
 
