@@ -33,7 +33,7 @@ export interface Terminal {
 
 /** `muster` as the first word of a command; not in paths, host names or `./muster` itself. */
 const OWN_COMMAND =
-  /(?<![\w./_-])muster(?= (?:up|down|status|search|rent|ls|show|destroy|logs|exec|ssh|scp|ssh-config|open|submit|list|get|result|cancel|nodes|stats|credits|balance|statement|prices|notifications|node|keys|admin|demo)\b)/g;
+  /(?<![\w./_-])muster(?= (?:up|down|status|search|rent|ls|show|destroy|stop|start|logs|exec|ssh|scp|ssh-config|open|submit|list|get|result|cancel|nodes|stats|credits|balance|statement|prices|notifications|node|keys|admin|demo|screenshots)\b)/g;
 
 export function createIo(terminal: Terminal): Io {
   const isTty = Boolean(terminal.stdout.isTTY && terminal.stdin.isTTY);
