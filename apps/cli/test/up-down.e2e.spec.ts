@@ -23,7 +23,7 @@ describe.skipIf(!isRoot)('the market of a machine (needs root: it runs an engine
 
   it('is up with this machine as its first host, an account with credit, and keys only for its caller', async () => {
     expect(first.already_running).toBe(false);
-    expect(first.parts.map(({ part, state }) => `${part} ${state}`)).toEqual(['postgres', 'redis', 'gate', 'frps', 'backend', 'agent'].map((part) => `${part} running`));
+    expect(first.parts.map(({ part, state }) => `${part} ${state}`)).toEqual(['postgres', 'redis', 'gate', 'frps', 'backend', 'web', 'agent'].map((part) => `${part} running`));
     expect(first.node).toMatchObject({ status: 'online', listing: 'listed' });
     expect(first.account).toEqual({ email: 'operator@muster.local', credit_usd: '25', balance_usd: '25.000000' });
     const { mode } = await import('node:fs/promises').then(({ stat }) => stat(first.credentials_file));
@@ -37,7 +37,7 @@ describe.skipIf(!isRoot)('the market of a machine (needs root: it runs an engine
     expect(again).toMatchObject({ already_running: true, url: first.url, supervisor_pid: first.supervisor_pid });
   });
 
-  it.each(['gate', 'frps', 'redis', 'postgres', 'backend', 'agent'])('starts %s again when it is killed', async (name) => {
+  it.each(['gate', 'frps', 'redis', 'postgres', 'backend', 'web', 'agent'])('starts %s again when it is killed', async (name) => {
     const before = await pidOf(name);
     process.kill(before, 'SIGKILL');
     await waitFor(async () => {
