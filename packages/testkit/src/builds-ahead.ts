@@ -9,25 +9,20 @@ import { testCacheDir } from './test-postgres-server.js';
 const RECIPES = fileURLToPath(new URL('../../../infra/test-servers', import.meta.url));
 
 /**
- * Builds the servers that only tests need, one after the other and behind everything else that runs, while tests that do
- * without them go on. The tests that want one call its build again: it waits for this one, or says why it failed.
+ * Builds the servers that only tests need, behind everything else that runs, while tests that do without them go on. The tests that want one call its build again: it waits for this one, or says why it failed.
  */
 export async function buildTestServersAhead(): Promise<{ stop(): Promise<void> }> {
   const cacheDir = testCacheDir();
   await mkdir(cacheDir, { recursive: true, mode: 0o755 });
   const scripts = (await readdir(RECIPES)).map((name) => join(RECIPES, name, 'build.sh')).filter((script) => existsSync(script));
   const stopping = new AbortController();
-  const all = inTurn(scripts, cacheDir, stopping.signal);
+  const all = Promise.all(scripts.map((script) => build(script, cacheDir, stopping.signal)));
   return {
     stop: async () => {
       stopping.abort();
       await all;
     },
   };
-}
-
-async function inTurn(scripts: readonly string[], cacheDir: string, signal: AbortSignal): Promise<void> {
-  for (const script of scripts) if (!signal.aborted) await build(script, cacheDir, signal);
 }
 
 /** In a process group of its own: a compiler has many children. */

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { WaitingLast } from './waiting-last.js';
 
 export interface TestConfigOptions {
   /** Starts (or uses) the real Postgres of the run, with the migrated template. */
@@ -17,6 +18,7 @@ export function testConfig(options: TestConfigOptions = {}): ViteUserConfig {
       reporters: ['default', beside('skip-report.js')],
       pool: 'forks',
       maxWorkers: 2,
+      sequence: { sequencer: WaitingLast },
       // Real servers share ports with whatever else runs: on CI a test is red when it fails twice. The report names a retried one.
       retry: process.env['CI'] ? 1 : 0,
       testTimeout: 120_000,
