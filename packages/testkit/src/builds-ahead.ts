@@ -27,7 +27,7 @@ export async function buildTestServersAhead(): Promise<{ stop(): Promise<void> }
 
 /** In a process group of its own: a compiler has many children. */
 async function build(script: string, cacheDir: string, signal: AbortSignal): Promise<void> {
-  const child = spawn('nice', ['-n', '19', 'bash', script, cacheDir], { stdio: 'ignore', detached: true });
+  const child = spawn('nice', ['-n', '5', 'bash', script, cacheDir], { stdio: 'ignore', detached: true });
   const ended = once(child, 'exit');
   const kill = (): void => {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
