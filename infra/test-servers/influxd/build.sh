@@ -1,7 +1,9 @@
 #!/bin/bash
 # Prints the path of influxd 2.7 (without its web pages), which tests of the telemetry talk to; builds it once (4 min on two cores).
 #
-#   build.sh CACHE_DIR     exit 3: this machine lacks what it takes (Go, cargo, a C compiler)
+#   build.sh CACHE_DIR     exit 3: this machine lacks what it takes (Go, cargo, a C compiler), or nobody asked for long tests
+#
+# It is built only with MUSTER_TEST_LONG=1; one that was built serves always.
 #
 # An own binary: INFLUXD_PATH.
 set -euo pipefail
@@ -69,6 +71,7 @@ build() {
 
 if [ -n "${INFLUXD_PATH:-}" ]; then built=$(dirname "$INFLUXD_PATH"); fi
 if [ ! -x "$built/influxd" ]; then
+  [ -n "${MUSTER_TEST_LONG:-}" ] || lacking MUSTER_TEST_LONG=1
   # Test files run side by side: one builds, the others find what it built.
   mkdir -p "$cache"
   exec 9>"$cache/influxd.lock"

@@ -13,7 +13,7 @@ const influxd = await findInfluxd();
 const BEGIN_S = Math.floor(Date.now() / 3_600_000) * 3_600 - 7_200;
 const NODES = 50;
 
-describe.skipIf(influxd === undefined)('InfluxDB (needs influxd, whose build needs Go and cargo)', () => {
+describe.skipIf(influxd === undefined)('InfluxDB (needs influxd, which MUSTER_TEST_LONG=1 builds with Go and cargo)', () => {
   let server: TestInflux;
   let dir: string;
   let bucket: string;

@@ -45,7 +45,7 @@ async function influx(): Promise<Fixture> {
 
 const fixtures = [
   { name: 'embedded', make: embedded, missing: false },
-  { name: 'InfluxDB (needs influxd, whose build needs Go and cargo)', make: influx, missing: influxd === undefined },
+  { name: 'InfluxDB (needs influxd, which MUSTER_TEST_LONG=1 builds with Go and cargo)', make: influx, missing: influxd === undefined },
 ];
 
 describe.each(fixtures.map((one) => [one.name, one] as const))('%s', (_name, { make, missing }) => {
