@@ -258,6 +258,6 @@ async function scriptBytes(page: Page, path: string): Promise<number> {
   const html = await (await page.request.get(path)).text();
   const sources = [...html.matchAll(/<script\b[^>]*\bsrc="([^"]+)"[^>]*>/g)].filter(([tag]) => !/nomodule/i.test(tag)).map(([, source]) => new URL(source ?? '', page.url()).href);
   for (const source of sources) if (!gzipped.has(source)) gzipped.set(source, fetch(source).then(async (answer) => gzipSync(await answer.arrayBuffer()).length));
-  const sizes = await Promise.all([...new Set(sources)].map((source) => gzipped.get(source) ?? 0));
+  const sizes = await Promise.all([...new Set(sources)].map((source) => gzipped.get(source) ?? Promise.resolve(0)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
