@@ -16,7 +16,7 @@ async function standIns(home: string): Promise<Record<string, string>> {
   const folder = join(home, 'stand-ins');
   const report = join(folder, 'report.xml');
   await mkdir(folder);
-  await writeFile(report, smiXml(UUIDS.map((uuid) => gpuXml({ uuid }))));
+  await writeFile(report, smiXml(UUIDS.map((uuid) => gpuXml({ uuid, process: null }))));
   await writeFile(join(folder, 'nvidia-smi'), `#!/bin/sh\ncase "$*" in *-x*) exec cat ${report};; esac\nexit 6\n`, { mode: 0o755 });
   await writeFile(join(folder, 'nvidia-container-runtime-hook'), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
   return { MUSTER_NVIDIA_SMI: join(folder, 'nvidia-smi'), MUSTER_AGENT_PATH: `${folder}:${PATH}`, MUSTER_AGENT_UNSAFE_GPU_RUNTIME: 'warn' };

@@ -9,7 +9,8 @@ export interface FixtureGpu {
   temp?: string;
   power?: string;
   mig?: string;
-  process?: string;
+  /** Null: nothing computes on it. */
+  process?: string | null;
 }
 
 export function gpuXml(gpu: FixtureGpu): string {
@@ -27,7 +28,7 @@ export function gpuXml(gpu: FixtureGpu): string {
     <utilization><gpu_util>${gpu.util ?? '0 %'}</gpu_util></utilization>
     <temperature><gpu_temp>${gpu.temp ?? '35 C'}</gpu_temp></temperature>
     <gpu_power_readings><instant_power_draw>${gpu.power ?? '21.50 W'}</instant_power_draw></gpu_power_readings>
-    <processes><process_info><pid>1</pid><process_name>${gpu.process ?? 'python3'}</process_name></process_info></processes>
+    <processes>${gpu.process === null ? '' : `<process_info><pid>1</pid><process_name>${gpu.process ?? 'python3'}</process_name></process_info>`}</processes>
   </gpu>
 `;
 }
